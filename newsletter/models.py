@@ -1,0 +1,304 @@
+"""Tables about stories, issues and sending. Tables about people are in `subscribers.models`; there is one metadata."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import JSON, CheckConstraint, Column, Index, Text, UniqueConstraint
+from sqlmodel import Field, SQLModel
+
+from subscribers.columns import UtcDateTime, one_of, word_type
+
+
+class Region(SQLModel, table=True):
+    """A place: `UA` Ukraine, `GB-SCT` Scotland, or the newsroom's own such as `fen-north`."""
+
+    __tablename__ = "region"
+
+    id: int = Field(default=None, primary_key=True)
+    code: str = Field(max_length=32, unique=True)
+    name: str = Field(max_length=100)
+    #: Names and places that mark a story as being about this region.
+    words: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+
+
+class Source(SQLModel, table=True):
+    """Where stories come from, and what its last fetch left behind."""
+
+    __tablename__ = "source"
+
+    id: int = Field(default=None, primary_key=True)
+    slug: str = Field(max_length=64, unique=True)
+    name: str = Field(max_length=200)
+    kind: str = Field(max_length=200)
+    url: str = Field(max_length=2000, unique=True)
+    language: str = Field(default="", max_length=35)
+    #: How much the newsroom trusts it: multiplies nothing, adds to a story's score. 1.0 is usual.
+    weight: float = Field(default=1.0)
+    enabled: bool = Field(default=True)
+    etag: str = Field(default="", max_length=500)
+    last_modified: str = Field(default="", max_length=100)
+    fetched_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    succeeded_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    failures: int = Field(default=0)
+    last_error: str = Field(default="", sa_column=Column(Text, nullable=False))
+
+
+class SourceRegion(SQLModel, table=True):
+    """Stories of this source belong to this region."""
+
+    __tablename__ = "source_region"
+
+    source_id: int = Field(foreign_key="source.id", primary_key=True)
+    region_id: int = Field(foreign_key="region.id", primary_key=True)
+
+
+class Story(SQLModel, table=True):
+    """One published piece, known by its canonical URL."""
+
+    __tablename__ = "story"
+    __table_args__ = (Index(None, "published_at"),)
+
+    id: int = Field(default=None, primary_key=True)
+    #: The source that brought it first.
+    source_id: int = Field(foreign_key="source.id")
+    #: The canonical URL, which is its identity; readers are sent to `link`.
+    url: str = Field(max_length=2000, unique=True)
+    link: str = Field(max_length=2000)
+    title: str = Field(sa_column=Column(Text, nullable=False))
+    summary: str = Field(default="", sa_column=Column(Text, nullable=False))
+    author: str = Field(default="", max_length=200)
+    language: str = Field(default="", max_length=35)
+    image_url: str = Field(default="", max_length=2000)
+    image_alt: str = Field(default="", max_length=500)
+    published_at: datetime = Field(sa_type=UtcDateTime)
+    first_seen_at: datetime = Field(sa_type=UtcDateTime)
+    #: When its title, summary or picture last changed at the source.
+    updated_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class StoryRegion(SQLModel, table=True):
+    """A story is about a region, for this reason."""
+
+    __tablename__ = "story_region"
+
+    story_id: int = Field(foreign_key="story.id", primary_key=True)
+    region_id: int = Field(foreign_key="region.id", primary_key=True)
+    #: Such as: "Kharkiv" in the headline.
+    evidence: str = Field(max_length=200)
+
+
+class DeadlineRule(StrEnum):
+    """What happens when nobody approved an issue by its send time."""
+
+    #: It waits for an editor.
+    HOLD = "hold"
+    #: It is approved as drafted and sent.
+    SEND = "send"
+
+
+class Edition(SQLModel, table=True):
+    """A regional weekly. `send_weekday` is 0 for Monday; `send_hour_minute` is local to `time_zone`, such as 07:00."""
+
+    __tablename__ = "edition"
+    __table_args__ = (
+        one_of("deadline_rule", DeadlineRule),
+        CheckConstraint("send_weekday BETWEEN 0 AND 6", name="send_weekday_known"),
+        CheckConstraint("min_stories >= 1 AND max_stories >= min_stories", name="stories_ordered"),
+    )
+
+    id: int = Field(default=None, primary_key=True)
+    slug: str = Field(max_length=64, unique=True)
+    name: str = Field(max_length=100)
+    tagline: str = Field(default="", max_length=200)
+    #: What "More from ..." says; empty for the regions' own names.
+    region_name: str = Field(default="", max_length=100)
+    list_id: int = Field(foreign_key="mailing_list.id")
+    language: str = Field(default="en", max_length=35)
+    sender_name: str = Field(max_length=100)
+    sender_address: str = Field(max_length=320)
+    reply_to: str = Field(default="", max_length=320)
+    #: Who publishes it, where their post goes, and where corrections are taken (CAN-SPAM, CASL; R42).
+    publisher: str = Field(max_length=200)
+    postal_address: str = Field(max_length=300)
+    contact: str = Field(max_length=320)
+    send_weekday: int
+    send_hour_minute: str = Field(max_length=5)
+    time_zone: str = Field(max_length=64)
+    #: Hours before the send time at which the draft is made.
+    draft_hours: int = Field(default=24)
+    deadline_rule: DeadlineRule = Field(default=DeadlineRule.HOLD, sa_type=word_type(DeadlineRule))
+    #: Fewer new stories than this, and the week is skipped.
+    min_stories: int = Field(default=4)
+    #: The lead and "More" together.
+    max_stories: int = Field(default=9)
+    #: Only stories published in this many days before the send time.
+    max_age_days: int = Field(default=8)
+    created_at: datetime = Field(sa_type=UtcDateTime)
+    enabled: bool = Field(default=True)
+
+
+class EditionRegion(SQLModel, table=True):
+    """An edition is about this region."""
+
+    __tablename__ = "edition_region"
+
+    edition_id: int = Field(foreign_key="edition.id", primary_key=True)
+    region_id: int = Field(foreign_key="region.id", primary_key=True)
+
+
+class IssueState(StrEnum):
+    """How far one week's number of an edition is."""
+
+    #: Proposed; an editor can change it, and drafting again keeps what the editor changed.
+    DRAFT = "draft"
+    #: Subject, html and text are frozen; it goes out at its time.
+    APPROVED = "approved"
+    #: The ledger is planned and readers are being sent to.
+    SENDING = "sending"
+    #: No reader is left to send to.
+    SENT = "sent"
+    #: Not sent, for the reason given.
+    SKIPPED = "skipped"
+
+
+class Issue(SQLModel, table=True):
+    """One week's number of an edition. (edition, week) is unique, so that ten schedulers make one."""
+
+    __tablename__ = "issue"
+    __table_args__ = (
+        UniqueConstraint("edition_id", "week"),
+        UniqueConstraint("edition_id", "number"),
+        one_of("state", IssueState),
+        CheckConstraint(
+            "state NOT IN ('approved', 'sending', 'sent') OR (content_hash <> '' AND approved_at IS NOT NULL)",
+            name="approved_is_frozen",
+        ),
+    )
+
+    id: int = Field(default=None, primary_key=True)
+    edition_id: int = Field(foreign_key="edition.id")
+    #: The ISO week of the send time in the edition's time zone, such as 2026-W47.
+    week: str = Field(max_length=8)
+    #: The number readers see, counted per edition; a skipped week has none.
+    number: int | None = Field(default=None)
+    state: IssueState = Field(sa_type=word_type(IssueState))
+    #: Why it was skipped or is held back.
+    reason: str = Field(default="", sa_column=Column(Text, nullable=False))
+    send_at: datetime = Field(sa_type=UtcDateTime)
+    drafted_at: datetime = Field(sa_type=UtcDateTime)
+    #: The editor's own; empty means made from the lead.
+    subject_override: str = Field(default="", max_length=400)
+    preheader_override: str = Field(default="", max_length=400)
+    approved_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    approved_by: str = Field(default="", max_length=200)
+    sending_since: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    sent_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    #: The frozen mail. `nonce` marks its holes; `content_hash` is over all of these.
+    subject: str = Field(default="", sa_column=Column(Text, nullable=False))
+    html: str = Field(default="", sa_column=Column(Text, nullable=False))
+    text: str = Field(default="", sa_column=Column(Text, nullable=False))
+    nonce: str = Field(default="", max_length=32)
+    from_name: str = Field(default="", max_length=400)
+    from_address: str = Field(default="", max_length=320)
+    reply_to: str = Field(default="", max_length=320)
+    content_hash: str = Field(default="", max_length=64)
+
+
+class IssueStory(SQLModel, table=True):
+    """A story's place in an issue. Position 0 is the lead; a dropped story keeps its row so that it stays out."""
+
+    __tablename__ = "issue_story"
+    __table_args__ = (UniqueConstraint("issue_id", "story_id"),)
+
+    id: int = Field(default=None, primary_key=True)
+    issue_id: int = Field(foreign_key="issue.id")
+    story_id: int = Field(foreign_key="story.id", index=True)
+    #: None when dropped.
+    position: int | None = Field(default=None)
+    pinned: bool = Field(default=False)
+    dropped: bool = Field(default=False)
+    #: The editor's words; empty means the source's.
+    headline: str = Field(default="", sa_column=Column(Text, nullable=False))
+    summary: str = Field(default="", sa_column=Column(Text, nullable=False))
+    score: float = Field(default=0.0)
+    reasons: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+
+
+class DeliveryState(StrEnum):
+    """Where one reader's copy of one issue stands. The arrows between these are in docs/design.md."""
+
+    #: Waiting for its chunk.
+    PLANNED = "planned"
+    #: Claimed by a worker, which may have handed it to the provider.
+    SENDING = "sending"
+    #: The provider took responsibility.
+    ACCEPTED = "accepted"
+    #: The provider refused it for good.
+    REJECTED = "rejected"
+    #: The reader left or was suppressed after planning; nothing was sent.
+    SUPPRESSED = "suppressed"
+    #: Nobody knows whether the provider took it. Never sent again by itself.
+    UNCERTAIN = "uncertain"
+
+
+class ChunkState(StrEnum):
+    """Where a set of deliveries that is claimed together stands."""
+
+    #: Free to be claimed, from `not_before` on.
+    PLANNED = "planned"
+    #: Claimed by `worker` until `lease_until`.
+    CLAIMED = "claimed"
+    #: Every delivery in it has an outcome, or has moved to another chunk.
+    DONE = "done"
+
+
+class Chunk(SQLModel, table=True):
+    """Deliveries of one issue that are claimed and sent together."""
+
+    __tablename__ = "chunk"
+    __table_args__ = (UniqueConstraint("issue_id", "n"), one_of("state", ChunkState))
+
+    id: int = Field(default=None, primary_key=True)
+    issue_id: int = Field(foreign_key="issue.id")
+    n: int
+    state: ChunkState = Field(sa_type=word_type(ChunkState))
+    #: How often its deliveries were tried before.
+    tries: int = Field(default=0)
+    not_before: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    worker: str = Field(default="", max_length=200)
+    lease_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class Delivery(SQLModel, table=True):
+    """One row for one issue and one reader: the ledger (docs/design.md, trust section 3)."""
+
+    __tablename__ = "delivery"
+    __table_args__ = (
+        UniqueConstraint("issue_id", "subscriber_id"),
+        Index(None, "issue_id", "chunk"),
+        one_of("state", DeliveryState),
+    )
+
+    #: 128 random bits as 32 hexadecimal digits, made by the database; it names the message at the provider.
+    id: str = Field(max_length=32, primary_key=True)
+    issue_id: int = Field(foreign_key="issue.id")
+    subscriber_id: int = Field(foreign_key="subscriber.id")
+    #: The chunk's number within the issue.
+    chunk: int
+    state: DeliveryState = Field(sa_type=word_type(DeliveryState))
+    #: Goes up with every claim; an outcome is recorded only for the claim it belongs to.
+    attempt: int = Field(default=0)
+    #: The address it went to, frozen at the claim.
+    address: str = Field(default="", max_length=320)
+    detail: str = Field(default="", sa_column=Column(Text, nullable=False))
+    reference: str = Field(default="", max_length=200)
+    changed_at: datetime = Field(sa_type=UtcDateTime)
+
+
+def table_names() -> list[str]:
+    """Return the names of every table of both packages, for the schema check."""
+    metadata: Any = SQLModel.metadata
+    return sorted(metadata.tables)

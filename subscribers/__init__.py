@@ -1,0 +1,1 @@
+"""People: lists, subscribers, consent, suppression. Knows nothing of newsletters."""

@@ -1,0 +1,147 @@
+"""Tables about people: who they are, what they are on, what they agreed to, who must never be written to."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import DDL, Column, Index, Text, UniqueConstraint, event
+from sqlmodel import Field, SQLModel
+
+from subscribers.columns import UtcDateTime, one_of, word_type
+
+
+class SubscriptionState(StrEnum):
+    """Where a reader stands with a list."""
+
+    #: Asked for, not confirmed yet: nothing but the confirmation mail may be sent.
+    PENDING = "pending"
+    #: On the list.
+    CONFIRMED = "confirmed"
+    #: Left. Only the reader can undo it; an import never does.
+    LEFT = "left"
+
+
+class ConsentAction(StrEnum):
+    """What a reader did, or what somebody vouched for."""
+
+    #: The sign-up form was sent with this address.
+    REQUESTED = "requested"
+    #: The link in the confirmation mail was opened and its button pressed.
+    CONFIRMED = "confirmed"
+    #: An admin brought the reader in and said where the consent was given.
+    IMPORTED = "imported"
+    #: The reader joined from the preferences page, behind a signed link.
+    JOINED = "joined"
+    #: The reader left, or an admin removed them at their wish.
+    LEFT = "left"
+
+
+class SuppressionReason(StrEnum):
+    """Why an address must never be written to."""
+
+    #: The address does not exist or refuses us for good.
+    BOUNCE = "bounce"
+    #: The reader reported a mail as spam.
+    COMPLAINT = "complaint"
+    #: An admin put the address here, mostly because its owner asked.
+    MANUAL = "manual"
+
+
+class MailingList(SQLModel, table=True):
+    """A list of readers. Editions are sent to one."""
+
+    __tablename__ = "mailing_list"
+
+    id: int = Field(default=None, primary_key=True)
+    slug: str = Field(max_length=64, unique=True)
+    name: str = Field(max_length=200)
+    created_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class Subscriber(SQLModel, table=True):
+    """One person, known by one address. `address_key` is the form that is compared; `address` is what was typed."""
+
+    __tablename__ = "subscriber"
+
+    id: int = Field(default=None, primary_key=True)
+    address: str = Field(max_length=320)
+    address_key: str = Field(max_length=320, unique=True)
+    name: str = Field(default="", max_length=200)
+    created_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class Subscription(SQLModel, table=True):
+    """One reader and one list. `confirmation_sent_at` is empty while a confirmation mail waits to be sent."""
+
+    __tablename__ = "subscription"
+    __table_args__ = (
+        UniqueConstraint("subscriber_id", "list_id"),
+        Index(None, "list_id", "state"),
+        one_of("state", SubscriptionState),
+    )
+
+    id: int = Field(default=None, primary_key=True)
+    subscriber_id: int = Field(foreign_key="subscriber.id")
+    list_id: int = Field(foreign_key="mailing_list.id")
+    state: SubscriptionState = Field(sa_type=word_type(SubscriptionState))
+    requested_at: datetime = Field(sa_type=UtcDateTime)
+    changed_at: datetime = Field(sa_type=UtcDateTime)
+    confirmation_sent_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class Consent(SQLModel, table=True):
+    """One line of evidence. Rows are only ever added; the database itself refuses changes (GDPR article 7(1))."""
+
+    __tablename__ = "consent"
+    __table_args__ = (one_of("action", ConsentAction), Index(None, "subscriber_id", "list_id"))
+
+    id: int = Field(default=None, primary_key=True)
+    subscriber_id: int = Field(foreign_key="subscriber.id")
+    list_id: int = Field(foreign_key="mailing_list.id")
+    action: ConsentAction = Field(sa_type=word_type(ConsentAction))
+    at: datetime = Field(sa_type=UtcDateTime)
+    #: Where it happened: a page's address, "one-click", a file's name.
+    source: str = Field(max_length=500)
+    #: The words the reader saw, or the admin's statement for an import.
+    wording: str = Field(default="", sa_column=Column(Text, nullable=False))
+    #: The network the request came from, shortened to /24 or /48.
+    network: str = Field(default="", max_length=64)
+
+
+class Suppression(SQLModel, table=True):
+    """An address that is never written to, whatever list it is on."""
+
+    __tablename__ = "suppression"
+    __table_args__ = (one_of("reason", SuppressionReason),)
+
+    id: int = Field(default=None, primary_key=True)
+    address_key: str = Field(max_length=320, unique=True)
+    reason: SuppressionReason = Field(sa_type=word_type(SuppressionReason))
+    note: str = Field(default="", max_length=500)
+    at: datetime = Field(sa_type=UtcDateTime)
+
+
+#: The statements that make `consent` append-only, by dialect.
+CONSENT_APPEND_ONLY: dict[str, tuple[str, ...]] = {
+    "sqlite": (
+        "CREATE TRIGGER consent_no_update BEFORE UPDATE ON consent "
+        "BEGIN SELECT RAISE(ABORT, 'consent rows are append-only'); END",
+        "CREATE TRIGGER consent_no_delete BEFORE DELETE ON consent "
+        "BEGIN SELECT RAISE(ABORT, 'consent rows are append-only'); END",
+    ),
+    "postgresql": (
+        "CREATE FUNCTION consent_append_only() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE EXCEPTION 'consent rows are append-only'; END $$",
+        "CREATE TRIGGER consent_append_only BEFORE UPDATE OR DELETE ON consent "
+        "FOR EACH ROW EXECUTE FUNCTION consent_append_only()",
+    ),
+}
+
+for _dialect, _statements in CONSENT_APPEND_ONLY.items():
+    for _statement in _statements:
+        event.listen(
+            SQLModel.metadata.tables["consent"],
+            "after_create",
+            DDL(_statement.replace("%", "%%")).execute_if(dialect=_dialect),
+        )
