@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+_SHOWN = 100
+
 
 class SubscriberError(Exception):
     """The base of every error of this package whose text is meant for people."""
@@ -13,7 +15,8 @@ class InvalidAddress(SubscriberError, ValueError):
     def __init__(self, address: str, reason: str) -> None:
         self.address = address
         self.reason = reason
-        super().__init__(f"{address!r} cannot be used as an e-mail address: {reason}")
+        shown = address if len(address) <= _SHOWN else address[:_SHOWN] + "…"
+        super().__init__(f"{shown!r} cannot be used as an e-mail address: {reason}")
 
 
 class InvalidToken(SubscriberError, ValueError):
@@ -26,6 +29,10 @@ class UnknownList(SubscriberError, LookupError):
     def __init__(self, slug: str) -> None:
         self.slug = slug
         super().__init__(f"There is no list called {slug!r}. `newsletter list show` names those that exist.")
+
+
+class InvalidList(SubscriberError, ValueError):
+    """A mailing list cannot be made: its short name or its name will not do, or the short name is taken."""
 
 
 class TransferError(SubscriberError, ValueError):

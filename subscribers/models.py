@@ -60,7 +60,10 @@ class MailingList(SQLModel, table=True):
 
 
 class Subscriber(SQLModel, table=True):
-    """One person, known by one address. `address_key` is the form that is compared; `address` is what was typed."""
+    """One person, known by one address. `address_key` is the form that is compared.
+
+    `address` is what was typed, with the domain in its ASCII form, so that it can be written to as it is.
+    """
 
     __tablename__ = "subscriber"
 
@@ -129,12 +132,17 @@ CONSENT_APPEND_ONLY: dict[str, tuple[str, ...]] = {
         "BEGIN SELECT RAISE(ABORT, 'consent rows are append-only'); END",
         "CREATE TRIGGER consent_no_delete BEFORE DELETE ON consent "
         "BEGIN SELECT RAISE(ABORT, 'consent rows are append-only'); END",
+        "CREATE TRIGGER consent_no_replace BEFORE INSERT ON consent "
+        "WHEN EXISTS (SELECT 1 FROM consent WHERE id = NEW.id) "
+        "BEGIN SELECT RAISE(ABORT, 'consent rows are append-only'); END",
     ),
     "postgresql": (
         "CREATE FUNCTION consent_append_only() RETURNS trigger LANGUAGE plpgsql AS "
         "$$ BEGIN RAISE EXCEPTION 'consent rows are append-only'; END $$",
         "CREATE TRIGGER consent_append_only BEFORE UPDATE OR DELETE ON consent "
         "FOR EACH ROW EXECUTE FUNCTION consent_append_only()",
+        "CREATE TRIGGER consent_no_truncate BEFORE TRUNCATE ON consent "
+        "FOR EACH STATEMENT EXECUTE FUNCTION consent_append_only()",
     ),
 }
 
@@ -143,5 +151,5 @@ for _dialect, _statements in CONSENT_APPEND_ONLY.items():
         event.listen(
             SQLModel.metadata.tables["consent"],
             "after_create",
-            DDL(_statement.replace("%", "%%")).execute_if(dialect=_dialect),
+            DDL(_statement).execute_if(dialect=_dialect),  # type: ignore[no-untyped-call] # SQLAlchemy's DDL has no types
         )

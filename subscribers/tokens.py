@@ -1,0 +1,113 @@
+"""Signed tokens for the links in mails. Nothing is stored: the signature is the proof (RFC 8058; threat 16).
+
+A token is the subscription's id in as few bytes as it takes, then 128 bits of HMAC-SHA256, in base64url
+without padding: 24 characters for the first 65,535 subscriptions. Short matters, since a long link in
+List-Unsubscribe has to be folded. Nobody can make one without a secret, and one made for one purpose is
+worth nothing for another.
+"""
+
+from __future__ import annotations
+
+import hmac
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+from subscribers.errors import InvalidToken
+
+#: How long the link in a confirmation mail works (U3).
+CONFIRM_WITHIN = timedelta(days=7)
+
+_MAC_BYTES = 16
+#: Whole seconds since 1970 in a confirmation token.
+_TIME_BYTES = 5
+_CONTEXT = b"subscribers.tokens\0"
+_DAMAGED = "This link is incomplete or damaged. Open it from the mail itself, or copy all of it."
+
+
+class Purpose(StrEnum):
+    """What a token lets its holder do, and nothing else."""
+
+    #: Leave one list. Never expires: a reader may act on any old mail (CASL: 60 days; CAN-SPAM: 30 days).
+    UNSUBSCRIBE = "unsubscribe"
+    #: See and change one's own subscriptions. Never expires.
+    PREFERENCES = "preferences"
+    #: Confirm one request to join a list; made and read with its time.
+    CONFIRM = "confirm"
+
+
+class Signer:
+    """Makes and reads tokens. The first secret signs; all of them verify, so that one can be replaced."""
+
+    def __init__(self, secrets: Sequence[str]) -> None:
+        """Raise ValueError unless there is at least one secret and none is empty."""
+        if isinstance(secrets, str) or not secrets or not all(secrets):
+            raise ValueError("a Signer needs a list of secrets, none of them empty")
+        self._keys = [secret.encode() for secret in secrets]
+
+    def sign(self, purpose: Purpose, subscription_id: int) -> str:
+        """Return the token for an unsubscribe or preferences link. Raises ValueError for another purpose."""
+        return self._token(_without_time(purpose), _id_bytes(subscription_id))
+
+    def read(self, purpose: Purpose, token: str) -> int:
+        """Return the subscription's id. Raises InvalidToken unless we made the token for this purpose."""
+        return int.from_bytes(self._payload(_without_time(purpose), token))
+
+    def sign_confirm(self, subscription_id: int, requested_at: datetime) -> str:
+        """Return the token for the confirmation link of the request made at `requested_at`, to the second."""
+        seconds = int(requested_at.timestamp()).to_bytes(_TIME_BYTES)
+        return self._token(Purpose.CONFIRM, seconds + _id_bytes(subscription_id))
+
+    def read_confirm(self, token: str, now: datetime, max_age: timedelta = CONFIRM_WITHIN) -> tuple[int, datetime]:
+        """Return the subscription's id and when the request was made, in UTC and whole seconds.
+
+        Raises InvalidToken when we did not make the token, or the request is older than `max_age`.
+        """
+        payload = self._payload(Purpose.CONFIRM, token)
+        requested_at = datetime.fromtimestamp(int.from_bytes(payload[:_TIME_BYTES]), UTC)
+        if now - requested_at > max_age:
+            raise InvalidToken(f"This link is older than {max_age.days} days. Sign up again to get a new one.")
+        return int.from_bytes(payload[_TIME_BYTES:]), requested_at
+
+    def _token(self, purpose: Purpose, payload: bytes) -> str:
+        return _encode(payload + _mac(self._keys[0], purpose, payload))
+
+    def _payload(self, purpose: Purpose, token: str) -> bytes:
+        content = _decode(token)
+        payload, mac = content[:-_MAC_BYTES], content[-_MAC_BYTES:]
+        if not any(hmac.compare_digest(mac, _mac(key, purpose, payload)) for key in self._keys):
+            raise InvalidToken(_DAMAGED)
+        return payload
+
+
+def _without_time(purpose: Purpose) -> Purpose:
+    if purpose is Purpose.CONFIRM:
+        raise ValueError("a confirmation token carries a time: use sign_confirm and read_confirm")
+    return purpose
+
+
+def _mac(key: bytes, purpose: Purpose, payload: bytes) -> bytes:
+    """No purpose has a NUL in it, so no two pairs of purpose and payload are signed as the same bytes."""
+    return hmac.digest(key, _CONTEXT + purpose.value.encode() + b"\0" + payload, "sha256")[:_MAC_BYTES]
+
+
+def _id_bytes(subscription_id: int) -> bytes:
+    if subscription_id < 1:
+        raise ValueError(f"a stored subscription has a positive id, not {subscription_id}")
+    return subscription_id.to_bytes((subscription_id.bit_length() + 7) // 8)
+
+
+def _encode(content: bytes) -> str:
+    return urlsafe_b64encode(content).rstrip(b"=").decode()
+
+
+def _decode(token: str) -> bytes:
+    """Return the bytes of a token. Of the several spellings that base64 has for them, one is read."""
+    try:
+        content = urlsafe_b64decode(token + "=" * (-len(token) % 4))
+    except ValueError as error:
+        raise InvalidToken(_DAMAGED) from error
+    if len(content) <= _MAC_BYTES or _encode(content) != token:
+        raise InvalidToken(_DAMAGED)
+    return content
