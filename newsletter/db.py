@@ -35,7 +35,9 @@ class Database:
                 "`database` is not a database URL. Examples: sqlite:///newsletter.db, postgresql://user@host/name."
             ) from error
         if self.url.get_backend_name() not in {"sqlite", "postgresql"}:
-            raise ConfigurationError(f"`database`: {self.url.get_backend_name()} is not supported; use sqlite or postgresql.")
+            raise ConfigurationError(
+                f"`database`: {self.url.get_backend_name()} is not supported; use sqlite or postgresql."
+            )
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._engine = self._make_engine()
 
@@ -135,7 +137,12 @@ def _prepare_sqlite(connection: object, record: object) -> None:  # noqa: ARG001
     """Set up a new SQLite connection. FULL keeps the ledger through a power cut; NORMAL may lose the last commits."""
     connection.isolation_level = None  # type: ignore[attr-defined]
     cursor = connection.cursor()  # type: ignore[attr-defined]
-    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", f"busy_timeout = {_BUSY_SECONDS * 1000}"):
+    for pragma in (
+        "journal_mode = WAL",
+        "synchronous = FULL",
+        "foreign_keys = ON",
+        f"busy_timeout = {_BUSY_SECONDS * 1000}",
+    ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 

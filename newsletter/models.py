@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
 
 from sqlalchemy import JSON, CheckConstraint, Column, Index, Text, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
+from newsletter.errors import Refused
+from newsletter.mail import Mail, Sender
 from subscribers.columns import UtcDateTime, one_of, word_type
 
 
@@ -185,6 +186,8 @@ class Issue(SQLModel, table=True):
     #: The number readers see, counted per edition; a skipped week has none.
     number: int | None = Field(default=None)
     state: IssueState = Field(sa_type=word_type(IssueState))
+    #: How many deliveries were planned when its audience was frozen; the counts of all states add up to it.
+    expected: int = Field(default=0)
     #: Why it was skipped or is held back.
     reason: str = Field(default="", sa_column=Column(Text, nullable=False))
     send_at: datetime = Field(sa_type=UtcDateTime)
@@ -205,6 +208,22 @@ class Issue(SQLModel, table=True):
     from_address: str = Field(default="", max_length=320)
     reply_to: str = Field(default="", max_length=320)
     content_hash: str = Field(default="", max_length=64)
+
+    def frozen_mail(self) -> Mail:
+        """Return the mail exactly as approved. Raises Refused when it is not what was approved, byte for byte."""
+        mail = Mail(
+            self.subject,
+            self.html,
+            self.text,
+            Sender(self.from_name, self.from_address, self.reply_to),
+            self.nonce,
+        )
+        if not self.content_hash or mail.content_hash != self.content_hash:
+            raise Refused(
+                f"The stored mail of issue {self.id} ({self.week}) is not what was approved: its hash differs. "
+                "Nothing is sent. Draft the issue again and approve it."
+            )
+        return mail
 
 
 class IssueStory(SQLModel, table=True):
@@ -296,9 +315,3 @@ class Delivery(SQLModel, table=True):
     detail: str = Field(default="", sa_column=Column(Text, nullable=False))
     reference: str = Field(default="", max_length=200)
     changed_at: datetime = Field(sa_type=UtcDateTime)
-
-
-def table_names() -> list[str]:
-    """Return the names of every table of both packages, for the schema check."""
-    metadata: Any = SQLModel.metadata
-    return sorted(metadata.tables)

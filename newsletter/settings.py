@@ -134,7 +134,7 @@ def load(given: Path | None = None) -> Settings:
     file = settings_file(given)
     if not file.is_file():
         raise ConfigurationError(
-            f"There is no settings file {file}. Run `newsletter init` here, or name one with --config or {FILE_VARIABLE}."
+            f"There is no settings file {file}. Run `newsletter init` here, or name it with --config."
         )
     try:
         content = tomllib.loads(file.read_text(encoding="utf-8"))

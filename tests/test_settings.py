@@ -1,0 +1,80 @@
+"""Settings: one reader of file and environment, and a sentence for each mistake."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from newsletter.errors import ConfigurationError
+from newsletter.settings import load
+
+SECRET = "a secret that is long enough for the tests"
+
+
+def settings_file(folder: Path, text: str) -> Path:
+    file = folder / "newsletter.toml"
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def test_defaults_need_no_keys(tmp_path: Path) -> None:
+    settings = load(settings_file(tmp_path, ""))
+    assert settings.provider.use == "maildir"
+    assert settings.database_url == f"sqlite:///{tmp_path}/newsletter.db"
+
+
+def test_the_environment_wins_and_reaches_into_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = settings_file(tmp_path, '[provider]\nuse = "smtp"\nhost = "mail.example.org"\npassword = "old"\n')
+    monkeypatch.setenv("NEWSLETTER_PROVIDER__PASSWORD", "new")
+    monkeypatch.setenv("NEWSLETTER_BASE_URL", "https://news.example.org/")
+    settings = load(file)
+    assert settings.provider.options == {"host": "mail.example.org", "password": "new"}
+    assert settings.base_url == "https://news.example.org"
+
+
+def test_the_environment_names_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = settings_file(tmp_path, 'base_url = "https://x.example"\n')
+    monkeypatch.setenv("NEWSLETTER_CONFIG", str(file))
+    assert load().base_url == "https://x.example"
+
+
+def test_one_secret_may_be_a_plain_text(tmp_path: Path) -> None:
+    assert load(settings_file(tmp_path, f'secrets = "{SECRET}"\n')).secrets == [SECRET]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("datbase = 'x'", "newsletter.toml: datbase: there is no such setting"),
+        ("[fetch]\ntimout = 3", "newsletter.toml: fetch.timout: there is no such setting"),
+        ("[fetch]\ntimeout = 'soon'", "newsletter.toml: fetch.timeout: .*number"),
+        ("base_url = 'news.example.org'", "base_url: give the address readers open"),
+        ("secrets = ['short']", "at least 32 characters"),
+        ("base_url = ", "is not valid TOML"),
+    ],
+)
+def test_mistakes_in_the_file_get_a_sentence(tmp_path: Path, text: str, sentence: str) -> None:
+    with pytest.raises(ConfigurationError, match=sentence):
+        load(settings_file(tmp_path, text))
+
+
+def test_a_missing_file_names_the_command(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="Run `newsletter init`"):
+        load(tmp_path / "newsletter.toml")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("NEWSLETTER_DATABSE", "x", "sets NEWSLETTER_DATABSE, which is no setting. Known: NEWSLETTER_BASE_URL"),
+        ("NEWSLETTER_SECRETS", "[broken", "Lists in the environment are written as JSON"),
+    ],
+)
+def test_mistakes_in_the_environment_get_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str, sentence: str
+) -> None:
+    """pydantic-settings passes over a misspelt variable in silence (libraries.md); we do not."""
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigurationError, match=sentence):
+        load(settings_file(tmp_path, ""))
