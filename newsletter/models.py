@@ -8,6 +8,7 @@ from enum import StrEnum
 from sqlalchemy import JSON, CheckConstraint, Column, Index, Text, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
+import subscribers.models  # noqa: F401 - foreign keys here name its tables; there is one metadata
 from newsletter.errors import Refused
 from newsletter.mail import Mail, Sender
 from subscribers.columns import UtcDateTime, one_of, word_type

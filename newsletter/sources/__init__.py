@@ -1,14 +1,26 @@
 """Where stories come from. A source has one duty: `fetch` what is new and return it, or raise FetchError.
 
-To add a kind, write one class with `fetch` and either name it in KINDS or give its import path as the source's kind
-(docs/adding-a-source.md).
+To add a kind, write one class with `fetch` and either name it in KINDS or give its import path as the source's
+kind (docs/adding-a-source.md).
 """
 
 from __future__ import annotations
 
+import importlib
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+from newsletter.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from newsletter.sources.http import Client
+
+#: Kind -> where its class is. The class is called with the source's address and a Client.
+KINDS = {
+    "feed": "newsletter.sources.feed:FeedSource",
+    "jsonfeed": "newsletter.sources.jsonfeed:JsonFeedSource",
+}
 
 
 @dataclass(frozen=True)
@@ -52,3 +64,22 @@ class Source(Protocol):
     def fetch(self, previous: Previous) -> Fetched:
         """Return what the source has now, or `not_modified`. Raises FetchError with a sentence."""
         ...
+
+
+def load_source(kind: str, url: str, client: Client) -> Source:
+    """Return the source of this kind for `url`. A kind is a name in KINDS or an import path, module:Class.
+
+    Raises ConfigurationError for a kind that does not exist or cannot be imported.
+    """
+    module_name, _, class_name = KINDS.get(kind, kind).partition(":")
+    if not module_name or not class_name:
+        raise ConfigurationError(
+            f"There is no kind of source called {kind!r}. Known are {', '.join(sorted(KINDS))}; "
+            "your own is named by its import path, such as newsroom.bulletin:BulletinSource."
+        )
+    try:
+        source_class = getattr(importlib.import_module(module_name), class_name)
+    except (ImportError, AttributeError) as error:
+        raise ConfigurationError(f"The kind of source {kind!r} cannot be imported: {error}.") from error
+    source: Source = source_class(url, client)
+    return source
