@@ -44,8 +44,9 @@ class Database:
     def _make_engine(self) -> Engine:
         try:
             if not self.is_sqlite:
-                return create_engine(self.url, pool_pre_ping=True)
-            engine = create_engine(self.url, connect_args={"timeout": _BUSY_SECONDS})
+                return create_engine(self.url, pool_pre_ping=True, hide_parameters=True)
+            # Parameters hold readers' addresses, and tracebacks end in logs (threat 22).
+            engine = create_engine(self.url, connect_args={"timeout": _BUSY_SECONDS}, hide_parameters=True)
         except (NoSuchModuleError, ModuleNotFoundError) as error:
             raise ConfigurationError("PostgreSQL needs its driver: pip install 'newsletter[postgres]'.") from error
         event.listen(engine, "connect", _prepare_sqlite)

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests.databases import database, postgresql_url
+from tests.databases import database, postgresql_url, sqlite_database
 
-__all__ = ["database", "postgresql_url"]
+__all__ = ["database", "postgresql_url", "sqlite_database"]
 
 _connect = socket.socket.connect
 

@@ -529,3 +529,21 @@ def test_every_kind_is_there(kind: str, client: Client) -> None:
 def test_an_unknown_kind_is_a_sentence(kind: str, sentence: str, client: Client) -> None:
     with pytest.raises(ConfigurationError, match=re.escape(sentence)):
         load_source(kind, "https://example.org/feed", client)
+
+
+def test_a_picture_given_as_media_gets_the_words_its_text_has_for_it() -> None:
+    """R47: a lead picture needs a description, and feeds mostly have it only in the html."""
+    picture = "https://post.example/ely.jpg"
+    shown = f"<p>Text.</p><img src='{picture}' alt='A bridge at dusk'>"
+    feed = (
+        "<rss version='2.0' xmlns:media='http://search.yahoo.com/mrss/'><channel><title>T</title><item>"
+        f"<title>One</title><link>https://post.example/1</link><media:content url='{picture}' medium='image'/>"
+        f"<description><![CDATA[{shown}]]></description></item></channel></rss>"
+    )
+    item = {"id": "1", "url": "https://post.example/1", "title": "One", "image": picture, "content_html": shown}
+    document = {"version": "https://jsonfeed.org/version/1.1", "title": "T", "items": [item]}
+    for fetched in (
+        parse_feed(Answer("https://post.example/feed", feed.encode(), "application/rss+xml")),
+        parse_json_feed(Answer("https://post.example/feed", json.dumps(document).encode(), "application/feed+json")),
+    ):
+        assert [(one.image_url, one.image_alt) for one in fetched.items] == [(picture, "A bridge at dusk")]

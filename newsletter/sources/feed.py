@@ -9,7 +9,7 @@ from __future__ import annotations
 import calendar
 import io
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parseaddr
@@ -22,7 +22,7 @@ from newsletter.sources import Fetched, Item, Previous
 from newsletter.sources.detect import NO_FEED, Shape, refusal, shape_of
 from newsletter.sources.entries import fetched
 from newsletter.sources.http import Answer, Client
-from newsletter.sources.text import Extract, Picture, absolute_url, from_html, language_tag, plain_text
+from newsletter.sources.text import Extract, Picture, absolute_url, described, from_html, language_tag, plain_text
 
 _REFERENCE = re.compile(rb"&#(?:[xX]([0-9a-fA-F]+)|([0-9]+));?")
 _MARKUP = re.compile(r"</[a-z]|<(?:br|hr|img|p|script|style|iframe|svg|wbr)\b|&(?:#\w+|[a-z]\w+);", re.IGNORECASE)
@@ -168,7 +168,7 @@ def _extract(value: str, detail: dict[str, Any], feed: _Feed) -> Extract:
     return Extract(plain_text(value))
 
 
-def _picture(entry: dict[str, Any], texts: Iterable[Extract], base: str) -> Picture:
+def _picture(entry: dict[str, Any], texts: Sequence[Extract], base: str) -> Picture:
     """Return the entry's picture: the widest given as media, else an enclosure, else the first in its text."""
     media = sorted(filter(_is_picture, _dicts(entry, "media_content")), key=_width, reverse=True)
     thumbnails = sorted(_dicts(entry, "media_thumbnail"), key=_width, reverse=True)
@@ -176,8 +176,8 @@ def _picture(entry: dict[str, Any], texts: Iterable[Extract], base: str) -> Pict
     for found in (*media, *thumbnails, *enclosures):
         url = absolute_url(_string(found, "url") or _string(found, "href"), base)
         if url:
-            return Picture(url)
-    return next((text.picture for text in reversed(list(texts)) if text.picture), Picture(""))
+            return described(url, texts)
+    return next((text.picture for text in reversed(texts) if text.picture), Picture(""))
 
 
 def _is_picture(media: dict[str, Any]) -> bool:

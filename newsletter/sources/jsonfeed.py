@@ -10,7 +10,16 @@ from newsletter.sources import Fetched, Item, Previous
 from newsletter.sources.detect import Shape, refusal
 from newsletter.sources.entries import fetched
 from newsletter.sources.http import Answer, Client
-from newsletter.sources.text import HTML_LIMIT, Picture, absolute_url, from_html, language_tag, plain_text, utc_time
+from newsletter.sources.text import (
+    HTML_LIMIT,
+    Picture,
+    absolute_url,
+    described,
+    from_html,
+    language_tag,
+    plain_text,
+    utc_time,
+)
 
 _REFERENCE = re.compile(r"&(?:#\w{1,8}|[A-Za-z]\w{1,30});")
 
@@ -50,7 +59,7 @@ def _item(entry: object, base: str, language: str) -> Item:
     texts = (_string(entry, "summary"), _string(entry, "content_text"))
     pictures = (absolute_url(_string(entry, name), base) for name in ("image", "banner_image"))
     image_url = next(filter(None, pictures), "")
-    picture = Picture(image_url) if image_url else body.picture or Picture("")
+    picture = described(image_url, [body]) if image_url else body.picture or Picture("")
     return Item(
         url=absolute_url(_string(entry, "url"), base) or absolute_url(_string(entry, "external_url"), base),
         title=_title(entry),

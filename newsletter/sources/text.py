@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from urllib.parse import urljoin, urlsplit
@@ -45,6 +46,12 @@ class Extract:
 
     text: str = ""
     picture: Picture | None = None
+
+
+def described(url: str, texts: Iterable[Extract]) -> Picture:
+    """Return the picture at `url`, with the words for it from the first text that shows the same one."""
+    shown = (text.picture for text in texts if text.picture and text.picture.url == url)
+    return next(shown, Picture(url))
 
 
 def plain_text(text: str) -> str:
