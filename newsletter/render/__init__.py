@@ -1,0 +1,24 @@
+"""Stage 3: from an issue to its mail. Jinja2 once, premailer once; what differs from reader to reader stays a hole.
+
+    content -> values of the templates -> subject, html, text -> styles written into the html -> Mail
+
+Content is data only: no text of a story is ever read as a template (threat 3). Nothing here knows the database.
+"""
+
+from newsletter.render.content import Card, ConfirmContent, IssueContent, RegionTag
+from newsletter.render.language import Language
+from newsletter.render.markup import inline, public_page
+from newsletter.render.renderer import Renderer
+from newsletter.render.text import web_address
+
+__all__ = [
+    "Card",
+    "ConfirmContent",
+    "IssueContent",
+    "Language",
+    "RegionTag",
+    "Renderer",
+    "inline",
+    "public_page",
+    "web_address",
+]

@@ -1,0 +1,69 @@
+"""Text and addresses from outside, made fit to be shown. Nothing here changes what they say."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+import unicodedata
+from urllib.parse import quote, urlsplit
+
+#: What libxml2 leaves alone in a link, so that the html part and the text part name the same address.
+_LINK_SAFE = "%/:=?;#&,+@!~*'()-_."
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+#: Embeddings, overrides and isolates of reading direction, zero-width spaces, and halves of characters.
+_INVISIBLE = re.compile("[\u202a-\u202e\u2066-\u2069\u200b\ufeff\ud800-\udfff]+")
+_ANGLES = str.maketrans("<>", "‹›")
+_WIDTH = 78
+
+
+def display_text(text: str) -> str:
+    """Return `text` as one line without control characters and without what turns the reading direction (R6, T17)."""
+    shown = _INVISIBLE.sub("", _CONTROLS.sub(" ", unicodedata.normalize("NFC", text)))
+    return " ".join(shown.split())
+
+
+def reads_from_right(text: str) -> bool:
+    """Return True when the first letter that has a direction is read from right to left (Unicode's rule P2)."""
+    strong = (unicodedata.bidirectional(letter) for letter in text)
+    return next((kind for kind in strong if kind in {"L", "R", "AL"}), "L") != "L"
+
+
+def attribute_text(text: str) -> str:
+    """Return `text` for an attribute. libxml2 writes < and > raw there, where patterns for tags and comments match."""
+    return text.translate(_ANGLES)
+
+
+def web_address(url: str) -> str:
+    """Return an http or https address in plain ASCII without a password, or nothing when it is none (R37)."""
+    try:
+        parts = urlsplit(_CONTROLS.sub("", url).strip())
+        host = (parts.hostname or "").encode("idna").decode()
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:  # UnicodeError is one
+        return ""
+    if parts.scheme not in {"http", "https"} or not host:
+        return ""
+    return quote(parts._replace(netloc=host + port).geturl(), safe=_LINK_SAFE)
+
+
+def shortened(text: str, limit: int) -> str:
+    """Return the text with at most `limit` characters, cut after a word where there is one."""
+    if len(text) <= limit:
+        return text
+    cut = text[: limit - 1]
+    words = cut.rpartition(" ")[0]
+    return (words if len(words) > limit // 2 else cut).rstrip(" .,;:·–-") + "…"
+
+
+def wrapped(text: str, width: int = _WIDTH) -> str:
+    """Return the text in lines of at most `width` characters; only a web address may be longer (R59)."""
+    lines: list[str] = []
+    for line in textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False):
+        lines += [line] if "://" in line else textwrap.wrap(line, width)
+    return "\n".join(lines)
+
+
+def tidied(text: str) -> str:
+    """Return a text part without blanks at line ends and with at most one empty line at a time."""
+    lines = "\n".join(line.rstrip() for line in text.splitlines())
+    return re.sub(r"\n{3,}", "\n\n", lines).strip() + "\n"

@@ -1,0 +1,476 @@
+"""Stage 3: from content to a mail. Its structure: test_render_rules.py; its look: browser/test_mail.py."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import date
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lxml import html as lxml_html
+
+from newsletter.errors import ConfigurationError, NewsletterError, Refused
+from newsletter.mail import HOLES, hole_tag
+from newsletter.render import Card, Language, Renderer, inline, public_page, web_address
+from newsletter.render.renderer import confirm_values, default_preheader, issue_values
+from newsletter.render.text import display_text, reads_from_right, shortened, wrapped
+from newsletter.resources import templates_folder
+from tests import mail_fixtures as fixtures
+
+RENDERER = Renderer()
+NONCE, VALUES = fixtures.NONCE, fixtures.VALUES
+ISSUES = {
+    "ten": fixtures.issue(),
+    "three": fixtures.issue(3),
+    "arabic": fixtures.arabic_issue(),
+    "long": fixtures.long_issue(),
+    "hostile": fixtures.hostile_issue(),
+}
+every_issue = pytest.mark.parametrize("name", ISSUES)
+
+
+def visible(html: str) -> Any:
+    """The body without what is hidden before it and without comments."""
+    body = lxml_html.document_fromstring(re.sub("<!--.*?-->", "", html, flags=re.DOTALL)).find("body")
+    body.remove(body.find("div[@class='hide']"))
+    return body
+
+
+def own_templates(folder: Path, **files: str) -> Renderer:
+    """A renderer with templates of a newsroom's own; `issue__body_html` is issue/body.html."""
+    for name, text in files.items():
+        path = folder / (name.replace("__", "/").rpartition("_")[0] + "." + name.rpartition("_")[2])
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return Renderer(folder)
+
+
+# Subject and preheader
+
+
+@pytest.mark.parametrize(
+    ("own", "headline", "subject"),
+    [
+        ("", "Night train runs again", "Carpathian Weekly: Night train runs again"),
+        ("  Our own\nwords ", "Night train runs again", "Our own words"),
+        ("", "word " * 40, "Carpathian Weekly: " + ("word " * 16).strip() + "…"),
+        ("", "=?UTF-8?Q?x=0D=0ABcc:_a@b.c?=", "Carpathian Weekly: = ?UTF-8?Q?x=0D=0ABcc:_a@b.c? ="),
+        ("", "\u202etxt\r\nBcc: a@b.c", "Carpathian Weekly: txt Bcc: a@b.c"),
+    ],
+)
+def test_the_subject_is_the_editors_or_names_edition_and_lead(own: str, headline: str, subject: str) -> None:
+    """R14, threat 1."""
+    content = fixtures.issue(1)
+    mail = RENDERER.issue(replace(content, subject=own, lead=replace(content.lead, headline=headline)), NONCE)
+    assert mail.subject == subject
+    assert lxml_html.document_fromstring(mail.html).findtext("head/title") == subject
+
+
+@pytest.mark.parametrize(
+    ("headlines", "summary", "preheader"),
+    [
+        (["First of all", "Second"], "Lead.", "First of all · Second · Lead."),
+        (["a" * 85, "b"], "Lead.", "a" * 85),
+        (["word " * 16, "b " * 50], "Lead.", ("word " * 16).strip() + " · " + ("b " * 23).strip() + "…"),
+        ([], "Only the lead's summary.", "Only the lead's summary."),
+        ([], "", ""),
+    ],
+)
+def test_the_preheader_is_made_from_what_the_subject_does_not_say(
+    headlines: list[str], summary: str, preheader: str
+) -> None:
+    """R34: at most 130 characters, and at least 85 where there is so much to say."""
+    content = fixtures.issue(1)
+    more = tuple(replace(content.more[0], headline=headline) for headline in headlines)
+    content = replace(content, lead=replace(content.lead, summary=summary), more=more)
+    assert default_preheader(content) == preheader
+    own = RENDERER.issue(replace(content, preheader="Our own"), NONCE)
+    assert lxml_html.document_fromstring(own.html).findtext("body/div[@class='hide']") == "Our own"
+
+
+def test_the_preheader_of_a_usual_issue_has_the_wanted_length() -> None:
+    """R34."""
+    content = fixtures.issue()
+    preheader = default_preheader(content)
+    assert 85 <= len(preheader) <= 130
+    assert content.lead.headline not in preheader
+    assert preheader not in RENDERER.issue(content, NONCE).subject
+
+
+# Holes and freezing
+
+
+@every_issue
+def test_the_same_content_makes_the_same_mail(name: str) -> None:
+    """What is approved has one hash, however often it is rendered; any change of what readers see changes it."""
+    content = ISSUES[name]
+    mail = RENDERER.issue(content, NONCE)
+    assert Renderer().issue(content, NONCE) == mail
+    assert Renderer().issue(content, NONCE).content_hash == mail.content_hash
+    other = RENDERER.issue(replace(content, lead=replace(content.lead, summary="Other.")), NONCE)
+    assert other.content_hash != mail.content_hash
+
+
+def test_filling_leaves_no_hole_and_escapes_values() -> None:
+    mail = RENDERER.issue(fixtures.issue(), NONCE)
+    values = VALUES | {"address": '"<b>&"@example.org'}
+    html, text = mail.html_for(values), mail.text_for(values)
+    assert NONCE not in html
+    assert NONCE not in text
+    assert "because &quot;&lt;b&gt;&amp;&quot;@example.org joined" in html
+    assert '"<b>&"@example.org' in text
+
+
+def test_text_from_outside_cannot_name_a_hole() -> None:
+    """Threat 3: a story that holds the nonce stops the rendering, wherever it stands."""
+    content = fixtures.issue(2)
+    tag = hole_tag(NONCE, "unsubscribe_url", html=True)
+    evil = replace(content.more[1], link=f"https://evil.example/?t={tag}")
+    with pytest.raises(Refused, match="secret marker"):
+        RENDERER.issue(replace(content, more=(content.more[0], evil)), NONCE)
+
+
+def test_a_test_mail_is_marked_in_its_subject_only() -> None:
+    mail = RENDERER.issue(fixtures.issue(1), NONCE)
+    assert RENDERER.test_marked(mail) == replace(mail, subject=f"[Test] {mail.subject}")
+
+
+# Hostile text
+
+
+def test_what_a_source_writes_is_shown_and_never_run() -> None:
+    """Threats 3 and 4: every text comes out letter for letter, in both parts, and makes no element and no link."""
+    content = fixtures.hostile_issue()
+    mail = RENDERER.issue(content, NONCE)
+    body = visible(mail.html_for(VALUES))
+    shown = " ".join(body.text_content().split())
+    text = " ".join(mail.text_for(VALUES).split())
+    for hostile in fixtures.HOSTILE:
+        assert shown.count(hostile) >= 3  # headline, summary, source
+        assert text.count(hostile) >= 3
+    assert not [name for element in body.iter() for name in element.attrib if name.startswith("on")]
+    links = body.xpath("//a/@href")
+    assert not [link for link in links if "javascript" in link or "evil" in link]
+    assert links.count(VALUES["unsubscribe_url"]) == 1
+    assert mail.html_for(VALUES).count(VALUES["token"]) == 1  # in the unsubscribe link
+    assert "passwd'" in shown
+    assert "root:" not in shown
+
+
+def test_what_turns_or_hides_text_is_taken_out() -> None:
+    """R6, T17: "\u202e" turns the rest of a line round, NUL ends a mail for some programs."""
+    mail = RENDERER.issue(fixtures.hostile_issue(), NONCE)
+    assert "Evil esrever text" in mail.text
+    assert ">Evil esrever text<" in mail.html
+
+
+def test_attributes_hold_no_angle_brackets() -> None:
+    """libxml2 writes them raw: a comment mark in a description must not look like one of ours, or Word's."""
+    mail = RENDERER.issue(fixtures.hostile_issue(), NONCE)
+    for attribute in re.findall(r'="([^"]*)"', re.sub("<!--.*?-->", "", mail.html, flags=re.DOTALL)):
+        assert "<!--" not in attribute
+    assert 'alt="‹/title›‹/style›‹!--[if mso]›' in mail.html
+
+
+@pytest.mark.parametrize(
+    ("view_url", "image_url", "kept"),
+    [
+        ("https://news.example.org/1", "https://p.example.org/1.jpg", True),
+        ("https://news.example.org/1", "http://p.example.org/1.jpg", False),
+        ("http://127.0.0.1:8000/1", "http://127.0.0.1:8001/1.jpg", True),
+        ("http://127.0.0.1:8000/1", "//p.example.org/1.jpg", False),
+        ("http://127.0.0.1:8000/1", "data:image/gif;base64,R0lGOD", False),
+        ("https://news.example.org/1", "/1.jpg", False),
+    ],
+)
+def test_pictures_are_absolute_and_https_unless_it_is_a_trial(view_url: str, image_url: str, kept: bool) -> None:
+    """R21."""
+    content = replace(fixtures.issue(0), view_url=view_url)
+    mail = RENDERER.issue(replace(content, lead=replace(content.lead, image_url=image_url)), NONCE)
+    assert (f'src="{image_url}"' in mail.html) is kept
+    assert ("<img" in mail.html) is kept
+
+
+# The text part
+
+
+@every_issue
+def test_both_parts_tell_the_same_in_the_same_order(name: str) -> None:
+    """R59, R60: every headline, summary, source, date and tag; the same links; much the same words."""
+    content = ISSUES[name]
+    mail = RENDERER.issue(content, NONCE)
+    html, text = mail.html_for(VALUES), mail.text_for(VALUES)
+    body = visible(html)
+    flat = " ".join(text.split())
+    values = issue_values(content)
+    cards: list[Any] = [values["lead"], *values["more"]]  # type: ignore[misc]
+    places: list[int] = []
+    for card in cards:
+        places.append(flat.index(card["headline"], places[-1] + 1 if places else 0))
+        for piece in (card["summary"], card["source"], card["date"], ", ".join(card["regions"])):
+            assert piece in flat
+    assert places == sorted(places)
+    for card in cards:
+        if card["link"]:
+            assert len(re.findall(rf"^{re.escape(card['link'])}$", text, re.MULTILINE)) == [
+                other["link"] for other in cards
+            ].count(card["link"])
+    links = set(re.findall(r"^https?://\S+$", text, re.MULTILINE))
+    ours = {link for link in links if link not in {fixtures.LONG_URL}}
+    assert set(body.xpath("//a/@href")) == ours
+    words, other_words = (
+        set(re.findall(r"\w+", body.text_content())),
+        set(re.findall(r"\w+", re.sub(r"https?://\S+", "", text))),
+    )
+    assert len(words & other_words) / len(words | other_words) >= 0.85
+
+
+@every_issue
+def test_the_text_part_is_made_for_narrow_screens(name: str) -> None:
+    """R59: at most 78 characters a line except addresses, no entities of ours, no preheader."""
+    content = ISSUES[name]
+    text = RENDERER.issue(content, NONCE).text_for(VALUES)
+    assert [line for line in text.splitlines() if len(line) > 78 and "://" not in line] == []
+    assert text == unescape(text) or name == "hostile"
+    assert default_preheader(content) not in " ".join(text.split())
+    assert "\n\n\n" not in text
+    assert not re.search("[ \t]\n", text)
+    assert text.endswith("\n")
+
+
+def test_the_text_part_shows_ampersands_as_they_are() -> None:
+    """R59: `Q&A` stays, and so does a source's own `&amp;`."""
+    content = fixtures.issue(0)
+    mail = RENDERER.issue(replace(content, lead=replace(content.lead, headline='Q&A "now" <b>')), NONCE)
+    assert 'Q&A "now" <b>' in mail.text
+    assert "&lt;" not in mail.text
+    assert "&#34;" not in mail.text
+    assert "id=0&from=weekly" in mail.text
+
+
+# The public page
+
+
+@every_issue
+def test_the_public_page_is_the_mail_without_the_reader(name: str) -> None:
+    """U12: no hole, no reader's link; noindex and a link to sign up; all stories as approved."""
+    content = ISSUES[name]
+    mail = RENDERER.issue(content, NONCE)
+    page = public_page(mail.html, NONCE, "https://moved.example.net/sign?up=1&x=2")
+    assert NONCE not in page
+    assert not [hole for hole in HOLES if f".{hole}-" in page]
+    root = lxml_html.document_fromstring(page)
+    assert root.xpath("//meta[@name='robots']/@content") == ["noindex"]
+    links = dict(
+        zip([" ".join(link.text_content().split()) for link in root.iter("a")], root.xpath("//a/@href"), strict=True)
+    )
+    assert not {"Change preferences", "Unsubscribe", "View in browser"} & set(links)
+    assert links[f"Sign up for {content.edition_name}"] == "https://moved.example.net/sign?up=1&x=2"
+    assert content.signup_url not in page
+    assert "You receive this mail" not in page
+    assert content.postal_address in page
+    assert page.startswith("<!DOCTYPE html>")
+    assert page.count("<h3") == len(content.more)
+
+
+def test_readers_do_not_see_what_is_for_the_public_page() -> None:
+    """U12: it is a comment in the mail."""
+    html = RENDERER.issue(fixtures.issue(1), NONCE).html_for(VALUES)
+    root = lxml_html.document_fromstring(html)
+    assert root.xpath("//meta[@name='robots']") == []
+    assert [link.text_content() for link in root.iter("a")].count("Sign up for Carpathian Weekly") == 1
+
+
+# Templates of a newsroom's own
+
+
+def test_an_own_template_replaces_ours_and_the_rest_stays(tmp_path: Path) -> None:
+    look = (templates_folder() / "email/_look.txt").read_text(encoding="utf-8").replace("#0F4C5C", "#7A1F2B")
+    renderer = own_templates(tmp_path, _look_txt=look, issue__subject_txt="No. {{ number }}: {{ lead.headline }}")
+    mail = renderer.issue(fixtures.issue(1), NONCE)
+    assert mail.subject == "No. 47: Night train over the Uzhok pass runs again after six years"
+    assert "#7A1F2B" in mail.html
+    assert "#0F4C5C" not in mail.html
+    assert mail.text == RENDERER.issue(fixtures.issue(1), NONCE).text
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "sentence"),
+    [
+        ("issue__subject_txt", "{{ hedline }}", r"issue/subject\.txt: 'hedline' is undefined.*docs/templates\.md"),
+        ("issue__subject_txt", "\n{% if %}", r"issue/subject\.txt, line 2: Expected an expression"),
+        ("issue__subject_txt", "{% include 'gone.txt' %}", r"issue/subject\.txt: .*gone\.txt"),
+        ("issue__subject_txt", "{{ ''.__class__.__mro__ }}", r"issue/subject\.txt: .*unsafe"),
+        ("issue__body_html", "<!doctype html><html><body>x</body></html>", "must start with exactly <!DOCTYPE html>"),
+        ("issue__body_html", "<!DOCTYPE html><p>{{ hole.address }}</p>", "a hole outside the macro `for_reader`"),
+        (
+            "issue__body_html",
+            '{% from "_macros.html" import for_public with context %}<!DOCTYPE html>'
+            "<p>{% call for_public() %}<!-- x -->{% endcall %}</p>",
+            "may not hold a comment",
+        ),
+    ],
+)
+def test_a_wrong_template_is_named_in_a_sentence(tmp_path: Path, file: str, text: str, sentence: str) -> None:
+    renderer = own_templates(tmp_path, **{file: text})
+    with pytest.raises(ConfigurationError, match=sentence) as caught:
+        renderer.issue(fixtures.issue(1), NONCE)
+    assert isinstance(caught.value, NewsletterError)
+
+
+def test_inlining_refuses_what_would_lose_its_doctype() -> None:
+    """R1, P6: premailer drops it silently and browsers fall back to their oldest ways."""
+    assert inline("\n  <!DOCTYPE html>\n<html><body>x</body></html>").startswith("<!DOCTYPE html>")
+    for lost in ("<!doctype html><p>x", "<!-- x --><!DOCTYPE html><p>x", "<p>x"):
+        with pytest.raises(ConfigurationError):
+            inline(lost)
+
+
+def test_inlining_is_done_with_the_options_of_the_handbook() -> None:
+    """P1, P3, T15: !important survives also in a block that is not marked, and nothing is fetched."""
+    page = (
+        '<!DOCTYPE html><html><head><link rel="stylesheet" href="http://127.0.0.1:9/x.css">'
+        "<style>.a{color:#ffffff}*{margin:0}@media print{.a{color:#000000!important}}</style></head>"
+        '<body><p class="a" align="left">x</p></body></html>'
+    )
+    done = inline(page)
+    assert '<p class="a" align="left" style="color:#ffffff">' in done
+    assert "!important" in done
+    assert '<link rel="stylesheet" href="http://127.0.0.1:9/x.css">' in done
+
+
+def test_docs_list_every_variable() -> None:
+    """A template's author finds each name in docs/templates.md."""
+    docs = (Path(__file__).parent.parent / "docs/templates.md").read_text(encoding="utf-8")
+    listed = set(re.findall(r"^\| `([a-z][a-z_.]+)`", docs, re.MULTILINE))
+    issue, confirm = issue_values(fixtures.issue()), confirm_values(fixtures.confirm())
+    lead = issue["lead"]
+    assert isinstance(lead, dict)
+    language = {f"lang.{name}" for name in ("tag", "primary", "direction", "opposite", "start", "end")}
+    wanted = {*issue, *confirm, *(f"card.{name}" for name in lead), *(f"hole.{name}" for name in HOLES), *language}
+    wanted |= {"subject", "label", "mark"}
+    assert listed == wanted
+
+
+# Pure pieces
+
+
+@pytest.mark.parametrize(
+    ("text", "limit", "short"),
+    [
+        ("short enough", 12, "short enough"),
+        ("cut after a word", 13, "cut after a…"),
+        ("comma, and more", 9, "comma…"),
+        ("x" * 20, 10, "x" * 9 + "…"),
+        ("ab " + "x" * 20, 12, "ab " + "x" * 8 + "…"),
+    ],
+)
+def test_shortened(text: str, limit: int, short: str) -> None:
+    assert shortened(text, limit) == short
+    assert len(short) <= limit
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("one two three", ["one two", "three"]),
+        ("see https://example.org/a-long-one ok", ["see", "https://example.org/a-long-one", "ok"]),
+        ("x" * 12, ["x" * 10, "xx"]),
+        ("well-known-words", ["well-", "known-", "words"]),
+        ("", [""]),
+    ],
+)
+def test_wrapped(text: str, lines: list[str]) -> None:
+    """R59."""
+    assert wrapped(text, 10) == "\n".join(lines)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (" a\r\n\tb\x00c\x85d\u2028e ", "a b c d e"),
+        ("\u202egnihtemos\u202c \u2067x\u2069", "gnihtemos x"),
+        ("e\u0301", "é"),
+        ("\ufeffa\u200bb\ud800", "ab"),
+        ("می\u200cخواهم 👩\u200d🚒", "می\u200cخواهم 👩\u200d🚒"),
+        ("soft\u00adhyphen", "soft\u00adhyphen"),
+    ],
+)
+def test_display_text(text: str, shown: str) -> None:
+    """R6, T17: joiners stay, since Persian words and emoji need them."""
+    assert display_text(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "from_right"),
+    [("BBC", False), ("النهار", True), ("הארץ", True), ("24 النهار", True), ("24 · 7", False), ("", False)],
+)
+def test_reads_from_right(text: str, from_right: bool) -> None:
+    assert reads_from_right(text) is from_right
+
+
+@pytest.mark.parametrize(
+    ("url", "address"),
+    [
+        ("https://example.org/a?b=c&d=e#f", "https://example.org/a?b=c&d=e#f"),
+        ("HTTP://Example.ORG:8080/A", "http://example.org:8080/A"),
+        ("https://user:secret@example.org/", "https://example.org/"),
+        ("https://bücher.example/straße", "https://xn--bcher-kva.example/stra%C3%9Fe"),
+        ('https://example.org/a b"c', "https://example.org/a%20b%22c"),
+        ("https://example.org/100%25", "https://example.org/100%25"),
+        ("https://example.org/\r\nx", "https://example.org/x"),
+        ("javascript:alert(1)", ""),
+        ("//example.org/a", ""),
+        ("/a", ""),
+        ("https://", ""),
+        ("https://example.org:port/", ""),
+        ("https://" + "x" * 64 + "ü.org/", ""),
+        ("", ""),
+    ],
+)
+def test_web_address(url: str, address: str) -> None:
+    """R37."""
+    assert web_address(url) == address
+
+
+def test_both_parts_spell_a_link_alike() -> None:
+    """R60: libxml2 escapes links in the html part; the text part must name the same address."""
+    link = "https://example.org/" + "".join(map(chr, range(33, 127))) + "/é/日本"
+    content = fixtures.issue(0)
+    lead = Card("Headline", "", link, "Source", date(2026, 11, 20), ())
+    mail = RENDERER.issue(replace(content, lead=lead), NONCE)
+    href = visible(mail.html_for(VALUES)).xpath("//h2/a/@href")[0]
+    assert f"\n{href}\n" in mail.text
+
+
+@pytest.mark.parametrize(
+    ("tag", "lang", "direction", "long", "short", "saturday"),
+    [
+        ("en", "en", "ltr", "22 November 2026", "22 November", "Saturday"),
+        ("en-US", "en-US", "ltr", "November 22, 2026", "November 22", "Saturday"),
+        ("de", "de", "ltr", "22. November 2026", "22. November", "Samstag"),
+        ("pt_BR", "pt-BR", "ltr", "22 de novembro de 2026", "22 de novembro", "sábado"),
+        ("ja", "ja", "ltr", "2026年11月22日", "11月22日", "土曜日"),
+        ("ar", "ar", "rtl", "22 نوفمبر 2026", "22 نوفمبر", "السبت"),
+        ("he", "he", "rtl", "22 בנובמבר 2026", "22 בנובמבר", "יום שבת"),
+        ("de-XX", "de-XX", "ltr", "22. November 2026", "22. November", "Samstag"),
+        ("rue", "rue", "ltr", "22 November 2026", "22 November", "Saturday"),
+        ("not a tag", "en", "ltr", "22 November 2026", "22 November", "Saturday"),
+        ("", "en", "ltr", "22 November 2026", "22 November", "Saturday"),
+    ],
+)
+def test_language(tag: str, lang: str, direction: str, long: str, short: str, saturday: str) -> None:
+    """R2, R51; one that nobody knows is written as English."""
+    language = Language.of(tag)
+    day = date(2026, 11, 22)
+    assert (language.tag, language.direction) == (lang, direction)
+    assert (language.long_date(day), language.short_date(day), language.weekday(5)) == (long, short, saturday)
+    assert (language.start, language.end) == (("left", "right") if direction == "ltr" else ("right", "left"))
+
+
+@pytest.mark.parametrize(("tag", "name"), [("et", "Estonian"), ("de-AT", "German"), ("qqz", "qqz")])
+def test_name_of(tag: str, name: str) -> None:
+    assert Language.of("en").name_of(Language.of(tag)) == name
