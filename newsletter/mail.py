@@ -1,6 +1,6 @@
 """The values that travel between rendering, the ledger and the providers: a mail with holes, and what became of it.
 
-A mail is rendered once for an issue. What differs from reader to reader stays a *hole*: a tag that holds a random nonce,
+A mail is rendered once for an issue. What differs from reader to reader stays a *hole*: a tag with a random nonce,
 so that no text from a feed can name one (docs/design.md; threat 3). Every provider fills the holes in its own way.
 """
 
@@ -26,10 +26,10 @@ _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u061c\u200e\u200f\u20
 
 
 def header_text(text: str, limit: int = _HEADER_LIMIT) -> str:
-    """Return `text` fit for a header: one line, at most `limit` characters, holding nothing a mail program would decode.
+    """Return `text` fit for a header: one line of at most `limit` characters with nothing a mail program would decode.
 
     Python up to 3.11.9 decodes an encoded-word in a header's value and writes the line break hidden inside it
-    (CVE-2024-6923), so `=?...?=` is broken up here, before any library sees it (threat 1, R15 of the issue's bad input).
+    (CVE-2024-6923), so `=?...?=` is broken up here, before any library sees it (threat 1).
     """
     plain = _UNPRINTABLE.sub(" ", unicodedata.normalize("NFC", text))
     plain = plain.replace("=?", "= ?").replace("?=", "? =")
@@ -60,7 +60,15 @@ class Mail:
     @property
     def content_hash(self) -> str:
         """The SHA-256 of everything a reader can see, as 64 hexadecimal digits."""
-        seen = [self.subject, self.html, self.text, self.nonce, self.sender.name, self.sender.address, self.sender.reply_to]
+        seen = [
+            self.subject,
+            self.html,
+            self.text,
+            self.nonce,
+            self.sender.name,
+            self.sender.address,
+            self.sender.reply_to,
+        ]
         return hashlib.sha256(json.dumps(seen, ensure_ascii=False).encode()).hexdigest()
 
     def html_for(self, values: Mapping[str, str]) -> str:
@@ -143,6 +151,13 @@ class Outcome:
     retry_after: float | None = None
 
 
-def outcome_for_all(recipients: Sequence[Recipient], status: Status, detail: str, **more: object) -> list[Outcome]:
-    """Return the same outcome for every recipient."""
-    return [Outcome(recipient.delivery_id, status, detail, **more) for recipient in recipients]  # type: ignore[arg-type]
+def outcome_for_all(
+    recipients: Sequence[Recipient],
+    status: Status,
+    detail: str,
+    *,
+    reference: str = "",
+    retry_after: float | None = None,
+) -> list[Outcome]:
+    """Return the same outcome for every recipient, in order."""
+    return [Outcome(one.delivery_id, status, detail, reference, retry_after) for one in recipients]

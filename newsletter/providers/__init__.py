@@ -6,10 +6,23 @@ To add one, write a class with `send` and either name it in KINDS or give its im
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+import importlib
+import inspect
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, get_type_hints, runtime_checkable
 
-from newsletter.mail import Mail, Outcome, Recipient
+from pydantic import ConfigDict, ValidationError, create_model
+
+from newsletter.errors import ConfigurationError, ProviderRefused
+from newsletter.mail import Mail, Outcome, Recipient, Status, outcome_for_all
+
+#: What `use` may say, besides the import path of a class.
+KINDS = {
+    "maildir": "newsletter.providers.maildir:MaildirProvider",
+    "smtp": "newsletter.providers.smtp:SmtpProvider",
+    "sendgrid": "newsletter.providers.sendgrid:SendGridProvider",
+}
 
 
 class Provider(Protocol):
@@ -34,3 +47,81 @@ class Checkable(Protocol):
     def check(self) -> str:
         """Return a sentence on what was found to work. Raises ProviderRefused with what to change."""
         ...
+
+
+def load_provider(use: str, options: Mapping[str, object]) -> Provider:
+    """Return the provider that `use` names, a key of KINDS or "module:Class", made with `options`.
+
+    The constructor's parameters and their types say what the options are; text is converted, since values
+    from the environment are text. Raises ConfigurationError with a sentence for each option that is unknown,
+    missing or wrong.
+    """
+    kind = _import(use)
+    values = _validated(use, kind, options)
+    provider = kind(**values)
+    if not callable(getattr(provider, "send", None)) or not isinstance(getattr(provider, "chunk_size", None), int):
+        raise ConfigurationError(f"provider.use: {use} is no provider; it needs `send` and `chunk_size`.")
+    return provider  # type: ignore[no-any-return] # checked above, as far as can be without calling it
+
+
+def refuse_or_defer(refusal: ProviderRefused, outcomes: Sequence[Outcome], rest: Sequence[Recipient]) -> list[Outcome]:
+    """Return `rest` as deferred when somebody before was accepted, or may have been; raise `refusal` otherwise.
+
+    The one way to end a call of `send` that met a refusal half-way: nothing accepted is forgotten.
+    """
+    if all(outcome.status not in {Status.ACCEPTED, Status.UNCERTAIN} for outcome in outcomes):
+        raise refusal
+    return outcome_for_all(rest, Status.DEFERRED, str(refusal))
+
+
+def is_this_machine(host: str) -> bool:
+    """Tell whether `host` surely names this machine, so that what is sent there crosses no network."""
+    return re.fullmatch(r"localhost|127(\.\d{1,3}){3}|::1", host) is not None
+
+
+def _import(use: str) -> type[Any]:
+    path = KINDS.get(use, use)
+    if not re.fullmatch(r"\w+(\.\w+)*:\w+", path):
+        known = ", ".join(KINDS)
+        raise ConfigurationError(f"provider.use: there is no provider {use!r}. Known: {known}, or module:Class.")
+    module_name, _, class_name = path.partition(":")
+    try:
+        found = getattr(importlib.import_module(module_name), class_name)
+    except (ImportError, AttributeError) as error:
+        raise ConfigurationError(f"provider.use: {use} cannot be imported: {error}.") from error
+    if not isinstance(found, type):
+        raise ConfigurationError(f"provider.use: {use} is not a class.")
+    return found
+
+
+def _validated(use: str, kind: type[Any], options: Mapping[str, object]) -> dict[str, Any]:
+    """Return the options converted to the types of the constructor's parameters."""
+    hints = get_type_hints(kind.__init__, include_extras=True)
+    fields: dict[str, Any] = {
+        name: (hints.get(name, Any), ... if parameter.default is parameter.empty else parameter.default)
+        for name, parameter in inspect.signature(kind).parameters.items()
+    }
+    model = create_model("Options", __config__=ConfigDict(extra="forbid"), **fields)
+    try:
+        given = model(**options)
+    except ValidationError as error:
+        raise ConfigurationError("\n".join(_sentences(use, list(fields), error))) from None
+    return {name: getattr(given, name) for name in given.model_fields_set}
+
+
+def _sentences(use: str, known: list[str], error: ValidationError) -> list[str]:
+    """Return a sentence for each wrong option. None shows the value: it may be a password."""
+    sentences = []
+    for detail in error.errors(include_input=False, include_url=False, include_context=False):
+        name = str(detail["loc"][0])
+        if detail["type"] == "missing":
+            sentences.append(
+                f"provider.{name} is missing: {use} needs it. Write it under [provider] in newsletter.toml, "
+                f"or set NEWSLETTER_PROVIDER__{name.upper()}."
+            )
+        elif detail["type"] == "extra_forbidden":
+            others = f"Known: {', '.join(known)}." if known else "It has none."
+            sentences.append(f"provider.{name}: {use} has no such option. {others}")
+        else:
+            sentences.append(f"provider.{name} is wrong: {detail['msg'].removeprefix('Value error, ')}.")
+    return sentences
