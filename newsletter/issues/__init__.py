@@ -1,0 +1,41 @@
+"""Stage 2: stories to an issue. `choose` is pure; `draft`, `edit`, `approve` and `skip` change rows.
+
+stories -> draft -> (edit -> draft)* -> approve -> the frozen mail that delivery finds
+"""
+
+from newsletter.issues.approval import approve, content_of, render
+from newsletter.issues.choice import Candidate, Choice, Chosen, LeftOut, Limits, choose
+from newsletter.issues.draft import Drafted, candidates, draft, reconsider, record_missed, skip
+from newsletter.issues.edit import Changes, edit
+from newsletter.issues.rows import all_places, find_edition, find_issue, issue_name, lock_issue, places
+from newsletter.issues.weeks import Slot, last_slot, next_slot, slot_of
+
+__all__ = [
+    "Candidate",
+    "Changes",
+    "Choice",
+    "Chosen",
+    "Drafted",
+    "LeftOut",
+    "Limits",
+    "Slot",
+    "all_places",
+    "approve",
+    "candidates",
+    "choose",
+    "content_of",
+    "draft",
+    "edit",
+    "find_edition",
+    "find_issue",
+    "issue_name",
+    "last_slot",
+    "lock_issue",
+    "next_slot",
+    "places",
+    "reconsider",
+    "record_missed",
+    "render",
+    "skip",
+    "slot_of",
+]

@@ -1,0 +1,121 @@
+"""Finding issues and their stories: the queries that drafting, editing and approving share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sqlmodel import Session, col, select
+
+from newsletter.errors import NotFound, Refused
+from newsletter.models import (
+    Edition,
+    EditionRegion,
+    Issue,
+    IssueState,
+    IssueStory,
+    Region,
+    Source,
+    Story,
+    StoryRegion,
+)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A story's row in an issue together with the story and its source."""
+
+    row: IssueStory
+    story: Story
+    source: Source
+
+    @property
+    def headline(self) -> str:
+        """The editor's headline, else the source's."""
+        return self.row.headline or self.story.title
+
+    @property
+    def summary(self) -> str:
+        """The editor's summary, else the source's."""
+        return self.row.summary or self.story.summary
+
+
+def find_edition(session: Session, slug: str) -> Edition:
+    """Return the edition. Raises NotFound, naming those that exist."""
+    edition = session.exec(select(Edition).where(Edition.slug == slug)).first()
+    if edition is None:
+        known = ", ".join(session.exec(select(Edition.slug).order_by(Edition.slug)))
+        raise NotFound("edition", slug, f"Editions: {known}." if known else "Add one with `newsletter edition add`.")
+    return edition
+
+
+def find_issue(session: Session, name: str) -> Issue:
+    """Return the issue named `edition` (its latest) or `edition/2026-W47`. Raises NotFound."""
+    slug, _, week = name.partition("/")
+    edition = find_edition(session, slug)
+    query = select(Issue).where(Issue.edition_id == edition.id).order_by(col(Issue.week).desc())
+    issue = session.exec(query.where(Issue.week == week) if week else query).first()
+    if issue is None:
+        hint = f"Draft it with `newsletter issue draft {slug}{' --week ' + week if week else ''}`."
+        raise NotFound("issue", name, hint)
+    return issue
+
+
+def lock_issue(session: Session, issue_id: int) -> Issue:
+    """Return the issue's row as it is now, locked until the transaction ends (on PostgreSQL; SQLite has one writer)."""
+    query = select(Issue).where(Issue.id == issue_id).with_for_update().execution_options(populate_existing=True)
+    return session.exec(query).one()
+
+
+def issue_name(session: Session, issue: Issue) -> str:
+    """Return the name the command line uses, such as `fenland-weekly/2026-W47`."""
+    return f"{session.get_one(Edition, issue.edition_id).slug}/{issue.week}"
+
+
+def places(session: Session, issue_id: int) -> list[Place]:
+    """Return the stories of an issue in order; dropped ones are left out."""
+    return [place for place in all_places(session, issue_id) if place.row.position is not None]
+
+
+def all_places(session: Session, issue_id: int) -> list[Place]:
+    """Return every story row of an issue, placed ones first and in order."""
+    query = (
+        select(IssueStory, Story, Source)
+        .join(Story, col(Story.id) == IssueStory.story_id)
+        .join(Source, col(Source.id) == Story.source_id)
+        .where(IssueStory.issue_id == issue_id)
+        .order_by(col(IssueStory.position).is_(None), col(IssueStory.position), col(IssueStory.id))
+    )
+    return [Place(row, story, source) for row, story, source in session.exec(query)]
+
+
+def regions_of(session: Session, edition_id: int) -> dict[int, Region]:
+    """Return the edition's regions by id."""
+    query = select(Region).join(EditionRegion, col(EditionRegion.region_id) == Region.id)
+    return {region.id: region for region in session.exec(query.where(EditionRegion.edition_id == edition_id))}
+
+
+def evidence_of(session: Session, story_ids: Iterable[int], region_ids: Iterable[int]) -> dict[int, list[StoryRegion]]:
+    """Return story id -> its region rows among `region_ids`, those with a quoted place first."""
+    query = select(StoryRegion).where(
+        col(StoryRegion.story_id).in_(list(story_ids)), col(StoryRegion.region_id).in_(list(region_ids))
+    )
+    found: dict[int, list[StoryRegion]] = {}
+    for row in sorted(session.exec(query), key=lambda row: (not row.evidence.startswith('"'), row.region_id)):
+        found.setdefault(row.story_id, []).append(row)
+    return found
+
+
+def require_open(issue: Issue, name: str) -> None:
+    """Raise Refused when the issue can no longer change."""
+    if issue.state in {IssueState.SENDING, IssueState.SENT}:
+        raise Refused(f"{name} is {issue.state}: what readers got does not change any more.")
+
+
+def take_back_approval(issue: Issue) -> None:
+    """Make the issue a draft again: what was approved is no longer what would be sent."""
+    issue.state = IssueState.DRAFT
+    issue.reason = ""
+    issue.approved_at, issue.approved_by, issue.content_hash, issue.nonce = None, "", "", ""
+    issue.subject, issue.html, issue.text = "", "", ""
+    issue.from_name, issue.from_address, issue.reply_to = "", "", ""

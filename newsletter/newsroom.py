@@ -1,0 +1,380 @@
+"""A newsroom as one file: its regions, lists, sources and editions, read with `apply` and written with `export`.
+
+The entries here validate what the command line and the file bring; the tables they end in do not validate.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, TypeVar, cast
+from zoneinfo import ZoneInfo
+
+import tomlkit
+from babel import Locale, UnknownLocaleError
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
+from sqlmodel import Session, SQLModel, col, delete, select, update
+
+from newsletter.errors import ConfigurationError, NotFound, Refused
+from newsletter.models import Edition, EditionRegion, Region, Source, SourceRegion, Story
+from subscribers.addresses import parse_address
+from subscribers.errors import SubscriberError
+from subscribers.models import MailingList
+
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_SLUG = r"^[a-z0-9][a-z0-9-]*$"
+
+
+class Entry(BaseModel, extra="forbid", str_strip_whitespace=True):
+    """One table of the newsroom file."""
+
+
+_E = TypeVar("_E", bound=Entry)
+_Named = tuple[str, str]
+_Make = Callable[[], SQLModel]
+_LinkTable = type[SourceRegion] | type[EditionRegion]
+
+
+class RegionEntry(Entry):
+    """A place. `words` are names and places that mark a story as being about it."""
+
+    code: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]*$", max_length=32)
+    name: str = Field(min_length=1, max_length=100)
+    words: list[str] = []
+
+
+class ListEntry(Entry):
+    """A mailing list."""
+
+    slug: str = Field(pattern=_SLUG, max_length=64)
+    name: str = Field(min_length=1, max_length=200)
+
+
+class SourceEntry(Entry):
+    """Where stories come from. `regions` are codes; every story of the source belongs to them."""
+
+    slug: str = Field(pattern=_SLUG, max_length=64)
+    name: str = Field(min_length=1, max_length=200)
+    kind: str = "feed"
+    url: str = Field(pattern=r"^https?://\S+$", max_length=2000)
+    regions: list[str] = []
+    language: str = ""
+    weight: float = Field(default=1.0, ge=0, le=5)
+    enabled: bool = True
+
+
+class EditionEntry(Entry):
+    """A regional weekly."""
+
+    slug: str = Field(pattern=_SLUG, max_length=64)
+    name: str = Field(min_length=1, max_length=100)
+    tagline: str = Field(default="", max_length=200)
+    region_name: str = Field(default="", max_length=100)
+    regions: list[str] = Field(min_length=1)
+    list: str
+    language: str = "en"
+    sender_name: str = Field(min_length=1, max_length=100)
+    sender_address: str
+    reply_to: str = ""
+    publisher: str = Field(min_length=1, max_length=200)
+    postal_address: str = Field(min_length=1, max_length=300)
+    contact: str = Field(min_length=1)
+    send_weekday: Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+    send_time: str = Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
+    time_zone: str
+    draft_hours: int = Field(default=24, ge=1, le=120)
+    deadline_rule: Literal["hold", "send"] = "hold"
+    min_stories: int = Field(default=4, ge=1)
+    max_stories: int = Field(default=9, le=30)
+    max_age_days: int = Field(default=8, ge=1, le=60)
+    enabled: bool = True
+
+    @field_validator("sender_address", "reply_to", "contact")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        try:
+            return parse_address(value).typed if value else value
+        except SubscriberError as error:
+            raise ValueError(str(error)) from error
+
+    @field_validator("time_zone")
+    @classmethod
+    def _zone(cls, value: str) -> str:
+        try:
+            return ZoneInfo(value).key
+        except (LookupError, ValueError, OSError) as error:
+            raise ValueError(f"{value!r} is no time zone; write one like Europe/Kyiv") from error
+
+    @field_validator("language")
+    @classmethod
+    def _language(cls, value: str) -> str:
+        try:
+            Locale.parse(value, sep="-")
+        except (UnknownLocaleError, ValueError) as error:
+            raise ValueError(f"{value!r} is no language; write one like en, de or pt-BR") from error
+        return value
+
+    @model_validator(mode="after")
+    def _ordered(self) -> EditionEntry:
+        if self.max_stories < self.min_stories:
+            raise ValueError("max_stories is smaller than min_stories")
+        if "02:00" <= self.send_time < "03:00":
+            raise ValueError("send times from 02:00 to 02:59 fall into clock changes; choose another hour")
+        return self
+
+
+class Newsroom(Entry):
+    """The whole file."""
+
+    regions: list[RegionEntry] = []
+    lists: list[ListEntry] = []
+    sources: list[SourceEntry] = []
+    editions: list[EditionEntry] = []
+
+
+@dataclass(frozen=True)
+class Change:
+    """What applying an entry does: `added`, or the fields that change with their old and new values."""
+
+    kind: str
+    name: str
+    added: bool
+    fields: dict[str, tuple[Any, Any]]
+
+
+def parse(text: str, file: str) -> Newsroom:
+    """Return the newsroom in a TOML text. Raises ConfigurationError with a sentence for each thing that is wrong."""
+    try:
+        return Newsroom.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"{file} is not valid TOML: {error}.") from error
+    except ValidationError as error:
+        raise ConfigurationError(sentences(file, error)) from error
+
+
+def checked(entry: type[_E], **fields: Any) -> _E:
+    """Return an entry made from fields. Raises ConfigurationError with a sentence for each that is wrong."""
+    try:
+        return entry(**fields)
+    except ValidationError as error:
+        raise ConfigurationError(sentences(entry.__name__.removesuffix("Entry").lower(), error)) from error
+
+
+def sentences(where: str, error: ValidationError) -> str:
+    """Return one line for each thing a validation found, naming the entry and the field."""
+    lines = []
+    for detail in error.errors():
+        name = " ".join(str(part + 1) if isinstance(part, int) else str(part) for part in detail["loc"])
+        reason = detail["msg"].removeprefix("Value error, ")
+        if detail["type"] == "extra_forbidden":
+            reason = "there is no such key"
+        elif detail["type"] == "missing":
+            reason = "is missing"
+        lines.append(f"{where}: {name}: {reason}" if name else f"{where}: {reason}")
+    return "\n".join(lines)
+
+
+def apply(session: Session, newsroom: Newsroom, now: datetime) -> list[Change]:
+    """Bring the database to what the file says and return what changed; applying twice changes nothing.
+
+    What the database has and the file does not is left alone. Raises NotFound for a region or list that neither has.
+    """
+    changes: list[Change | None] = []
+    changes += [put_region(session, entry) for entry in newsroom.regions]
+    changes += [put_list(session, entry, now) for entry in newsroom.lists]
+    changes += [put_source(session, entry) for entry in newsroom.sources]
+    changes += [put_edition(session, entry, now) for entry in newsroom.editions]
+    return [change for change in changes if change]
+
+
+def put_region(session: Session, entry: RegionEntry) -> Change | None:
+    """Add or change a region; return what changed, or None."""
+    row = session.exec(select(Region).where(Region.code == entry.code)).first()
+    change = _put(session, ("region", entry.code), row, entry.model_dump(), lambda: Region(**entry.model_dump()))
+    if change:
+        _read_all_again(session)
+    return change
+
+
+def put_list(session: Session, entry: ListEntry, now: datetime) -> Change | None:
+    """Add or rename a list; return what changed, or None."""
+    row = session.exec(select(MailingList).where(MailingList.slug == entry.slug)).first()
+    new = entry.model_dump()
+    return _put(session, ("list", entry.slug), row, new, lambda: MailingList(**new, created_at=now))
+
+
+def put_source(session: Session, entry: SourceEntry) -> Change | None:
+    """Add or change a source with its regions; return what changed, or None. Raises NotFound for an unknown region."""
+    ids = _region_ids(session, entry.regions)
+    same_url = session.exec(select(Source).where(Source.url == entry.url, Source.slug != entry.slug)).first()
+    if same_url:
+        raise ConfigurationError(f"Source {entry.slug}: {entry.url} is the address of source {same_url.slug} already.")
+    row = session.exec(select(Source).where(Source.slug == entry.slug)).first()
+    new = entry.model_dump(exclude={"regions"})
+    change = _put(session, ("source", entry.slug), row, new, lambda: Source(**new))
+    source = session.exec(select(Source).where(Source.slug == entry.slug)).one()
+    change = _link(session, change, ("source", entry.slug), table=SourceRegion, owner_id=source.id, after=ids)
+    if change and change.fields.keys() & {"url", "kind", "regions"}:
+        source.etag = source.last_modified = ""  # they belong to what it was before
+    return change
+
+
+def put_edition(session: Session, entry: EditionEntry, now: datetime) -> Change | None:
+    """Add or change an edition; return what changed, or None. Raises NotFound for an unknown region or list."""
+    ids = _region_ids(session, entry.regions)
+    mailing_list = session.exec(select(MailingList).where(MailingList.slug == entry.list)).first()
+    if mailing_list is None:
+        raise NotFound("list", entry.list, f"Edition {entry.slug} names it; add it with `newsletter list add`.")
+    new = entry.model_dump(exclude={"regions", "list", "send_weekday", "send_time"})
+    new |= {
+        "list_id": mailing_list.id,
+        "send_weekday": WEEKDAYS.index(entry.send_weekday),
+        "send_hour_minute": entry.send_time,
+    }
+    row = session.exec(select(Edition).where(Edition.slug == entry.slug)).first()
+    change = _put(session, ("edition", entry.slug), row, new, lambda: Edition(**new, created_at=now))
+    edition = session.exec(select(Edition).where(Edition.slug == entry.slug)).one()
+    return _link(session, change, ("edition", entry.slug), table=EditionRegion, owner_id=edition.id, after=ids)
+
+
+def change_edition(session: Session, slug: str, changes: list[str], now: datetime) -> Change | None:
+    """Change an edition by `key=value` texts; return what changed, or None. Raises NotFound or ConfigurationError."""
+    entries = {entry.slug: entry for entry in read(session).editions}
+    if slug not in entries:
+        raise NotFound("edition", slug, f"Editions: {', '.join(entries)}." if entries else "")
+    fields: dict[str, Any] = entries[slug].model_dump()
+    for text in changes:
+        key, equals, value = text.partition("=")
+        if not equals or key not in fields or key == "slug":
+            known = ", ".join(name for name in fields if name != "slug")
+            raise ConfigurationError(f"{text!r} is no change: write key=value with one of {known}.")
+        fields[key] = [part.strip() for part in value.split(",")] if key == "regions" else value
+    return put_edition(session, checked(EditionEntry, **fields), now)
+
+
+def enable_source(session: Session, slug: str, *, enabled: bool) -> Change | None:
+    """Switch a source on or off; return what changed, or None. Raises NotFound."""
+    source = _source(session, slug)
+    return _put(session, ("source", slug), source, {"enabled": enabled}, lambda: source)
+
+
+def remove_source(session: Session, slug: str) -> None:
+    """Delete a source that brought no stories. Raises NotFound, or Refused for one that did."""
+    source = _source(session, slug)
+    if session.exec(select(Story.id).where(Story.source_id == source.id).limit(1)).first() is not None:
+        raise Refused(f"Source {slug} has brought stories, which keep it. `newsletter source disable {slug}` stops it.")
+    session.exec(delete(SourceRegion).where(col(SourceRegion.source_id) == source.id))
+    session.delete(source)
+    session.flush()
+
+
+def read(session: Session) -> Newsroom:
+    """Return the newsroom as the database has it."""
+    codes = {region.id: region.code for region in session.exec(select(Region))}
+    slugs = {one.id: one.slug for one in session.exec(select(MailingList))}
+    return Newsroom(
+        regions=[_entry(RegionEntry, row) for row in session.exec(select(Region).order_by(Region.code))],
+        lists=[_entry(ListEntry, row) for row in session.exec(select(MailingList).order_by(MailingList.slug))],
+        sources=[
+            _entry(SourceEntry, row, regions=_codes(session, SourceRegion, "source_id", row.id, codes))
+            for row in session.exec(select(Source).order_by(Source.slug))
+        ],
+        editions=[
+            _entry(
+                EditionEntry,
+                row,
+                regions=_codes(session, EditionRegion, "edition_id", row.id, codes),
+                list=slugs[row.list_id],
+                send_weekday=WEEKDAYS[row.send_weekday],
+                send_time=row.send_hour_minute,
+            )
+            for row in session.exec(select(Edition).order_by(Edition.slug))
+        ],
+    )
+
+
+def to_toml(newsroom: Newsroom) -> str:
+    """Return the newsroom as the text of a file that `parse` reads back to the same."""
+    document = tomlkit.document()
+    for name, entries in newsroom:
+        tables = tomlkit.aot()
+        for entry in entries:
+            table = tomlkit.table()
+            for key, value in entry.model_dump().items():
+                table.add(key, value)
+            tables.append(table)
+        if len(tables):
+            document.add(name, tables)
+    return tomlkit.dumps(document)
+
+
+def slug_from(name: str) -> str:
+    """Return a slug made from a name: "The Harbour Post" -> "the-harbour-post"; empty when nothing is left."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:64]
+
+
+def _source(session: Session, slug: str) -> Source:
+    source = session.exec(select(Source).where(Source.slug == slug)).first()
+    if source is None:
+        raise NotFound("source", slug, "`newsletter source list` names those that exist.")
+    return source
+
+
+def _put(session: Session, named: _Named, row: SQLModel | None, new: dict[str, Any], make: _Make) -> Change | None:
+    """Make the row, or change those of its fields that differ from `new`; return what was done, or None."""
+    if row is None:
+        session.add(make())
+        session.flush()
+        return Change(*named, added=True, fields={})
+    fields = {key: (getattr(row, key), value) for key, value in new.items() if getattr(row, key) != value}
+    for key, (_, value) in fields.items():
+        setattr(row, key, value)
+    session.add(row)
+    session.flush()
+    return Change(*named, added=False, fields=fields) if fields else None
+
+
+def _link(
+    session: Session, change: Change | None, named: _Named, *, table: _LinkTable, owner_id: int, after: set[int]
+) -> Change | None:
+    """Make the owner's region rows exactly `after`; return `change`, extended when the regions changed."""
+    column = "source_id" if table is SourceRegion else "edition_id"
+    mine = getattr(table, column) == owner_id
+    before = set(session.exec(select(table.region_id).where(mine)))
+    if before == after:
+        return change
+    session.exec(delete(table).where(mine, col(table.region_id).in_(before - after)))
+    session.add_all(table(**{column: owner_id, "region_id": region_id}) for region_id in after - before)
+    session.flush()
+    if change and change.added:
+        return change
+    codes = {region.id: region.code for region in session.exec(select(Region))}
+    fields = dict(change.fields) if change else {}
+    fields["regions"] = (sorted(codes[one] for one in before), sorted(codes[one] for one in after))
+    return Change(*named, added=False, fields=fields)
+
+
+def _read_all_again(session: Session) -> None:
+    """Forget what the sources' last answers were known by: an unchanged feed is tagged with new words, too."""
+    session.execute(update(Source).values(etag="", last_modified=""))
+
+
+def _region_ids(session: Session, codes: list[str]) -> set[int]:
+    found = {region.code: region.id for region in session.exec(select(Region).where(col(Region.code).in_(codes)))}
+    for code in codes:
+        if code not in found:
+            raise NotFound("region", code, "Add it with `newsletter region add`, or to the file.")
+    return set(found.values())
+
+
+def _codes(session: Session, table: Any, column: str, owner_id: int, codes: dict[int, str]) -> list[str]:
+    ids: Iterator[int] = session.exec(select(table.region_id).where(getattr(table, column) == owner_id))
+    return sorted(codes[region_id] for region_id in ids)
+
+
+def _entry(entry: type[_E], row: SQLModel, **more: Any) -> _E:
+    fields = {name: getattr(row, name) for name in entry.model_fields if name not in more}
+    return cast("_E", entry.model_construct(**(fields | more)))

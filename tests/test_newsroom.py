@@ -1,0 +1,169 @@
+"""The newsroom file: applied, applied again, changed, exported and read back."""
+
+from __future__ import annotations
+
+import pytest
+from sqlmodel import select
+
+from newsletter import newsroom
+from newsletter.db import Database
+from newsletter.errors import ConfigurationError, NotFound, Refused
+from newsletter.models import Source
+from tests.builders import NOW, populated
+
+FILE = """
+[[regions]]
+code = "UA"
+name = "Ukraine"
+words = ["Kyiv", "Львів"]
+
+[[lists]]
+slug = "ukraine"
+name = "Ukraine Weekly"
+
+[[sources]]
+slug = "post"
+name = "The Post"
+url = "https://post.example/feed.xml"
+regions = ["UA"]
+
+[[editions]]
+slug = "ukraine-weekly"
+name = "Ukraine Weekly"
+regions = ["UA"]
+list = "ukraine"
+sender_name = "Ukraine Weekly"
+sender_address = "weekly@post.example"
+publisher = "Post Press"
+postal_address = "1 Main St, Lviv"
+contact = "desk@post.example"
+send_weekday = "saturday"
+send_time = "07:00"
+time_zone = "Europe/Kyiv"
+"""
+
+
+def apply(database: Database, text: str) -> list[newsroom.Change]:
+    with database.transaction() as session:
+        return newsroom.apply(session, newsroom.parse(text, "newsroom.toml"), NOW)
+
+
+def test_applying_twice_changes_nothing(database: Database) -> None:
+    first = apply(database, FILE)
+    assert [(one.kind, one.name, one.added) for one in first] == [
+        ("region", "UA", True),
+        ("list", "ukraine", True),
+        ("source", "post", True),
+        ("edition", "ukraine-weekly", True),
+    ]
+    assert apply(database, FILE) == []
+
+
+def test_an_export_reads_back_to_the_same(database: Database) -> None:
+    apply(database, FILE)
+    with database.reading() as session:
+        text = newsroom.to_toml(newsroom.read(session))
+    assert apply(database, text) == []
+    assert newsroom.parse(text, "x").editions == newsroom.parse(FILE, "x").editions
+
+
+def test_a_change_shows_old_and_new(database: Database) -> None:
+    apply(database, FILE)
+    changed = FILE.replace('"07:00"', '"08:30"').replace('words = ["Kyiv", "Львів"]', 'words = ["Kyiv"]')
+    assert [(one.name, one.fields) for one in apply(database, changed)] == [
+        ("UA", {"words": (["Kyiv", "Львів"], ["Kyiv"])}),
+        ("ukraine-weekly", {"send_hour_minute": ("07:00", "08:30")}),
+    ]
+
+
+def test_regions_of_a_source_follow_the_file(database: Database) -> None:
+    apply(database, FILE)
+    more = FILE.replace("[[lists]]", '[[regions]]\ncode = "MD"\nname = "Moldova"\n\n[[lists]]', 1)
+    more = more.replace('feed.xml"\nregions = ["UA"]', 'feed.xml"\nregions = ["MD", "UA"]')
+    assert [one.fields for one in apply(database, more)][1:] == [{"regions": (["UA"], ["MD", "UA"])}]
+
+
+def test_a_new_address_forgets_the_old_ones_etag(database: Database) -> None:
+    apply(database, FILE)
+    with database.transaction() as session:
+        source = session.exec(select(Source)).one()
+        source.etag, source.last_modified = '"abc"', "yesterday"
+        session.add(source)
+    apply(database, FILE.replace("feed.xml", "rss.xml"))
+    with database.reading() as session:
+        source = session.exec(select(Source)).one()
+        assert (source.url, source.etag, source.last_modified) == ("https://post.example/rss.xml", "", "")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ('"saturday"', '"samstag"', "editions 1 send_weekday"),
+        ('"07:00"', '"25:00"', "editions 1 send_time"),
+        ('"07:00"', '"02:30"', "clock changes"),
+        ("Europe/Kyiv", "Europe/Nowhere", "is no time zone"),
+        ('"weekly@post.example"', '"weekly at post"', "cannot be used as an e-mail address"),
+        ('postal_address = "1 Main St, Lviv"', "", "editions 1 postal_address: is missing"),
+        ("[[lists]]", "[[list]]", "list: there is no such key"),
+        ('list = "ukraine"', 'list = "nobody"', "no list called 'nobody'"),
+        ('regions = ["UA"]\nlist', 'regions = ["XX"]\nlist', "no region called 'XX'"),
+        ('regions = ["UA"]\nlist', "regions = []\nlist", "editions 1 regions"),
+        ("https://post.example/feed.xml", "file:///etc/passwd", "sources 1 url"),
+        ("[[regions]]", "[[regions", "is not valid TOML"),
+        ('time_zone = "Europe/Kyiv"', 'time_zone = "Europe/Kyiv"\nmin_stories = 9\nmax_stories = 3', "smaller than"),
+        ("contact = ", 'language = "xx-nope-1"\ncontact = ', "is no language"),
+    ],
+)
+def test_mistakes_get_a_sentence_and_change_nothing(database: Database, old: str, new: str, sentence: str) -> None:
+    assert old in FILE
+    with pytest.raises((ConfigurationError, NotFound), match=sentence):
+        apply(database, FILE.replace(old, new, 1))
+    with database.reading() as session:
+        assert newsroom.read(session) == newsroom.Newsroom()
+
+
+def test_new_words_of_a_region_are_looked_for_in_unchanged_feeds(database: Database) -> None:
+    apply(database, FILE)
+    with database.transaction() as session:
+        source = session.exec(select(Source)).one()
+        source.etag = '"abc"'
+        session.add(source)
+    apply(database, FILE)
+    with database.reading() as session:
+        assert session.exec(select(Source)).one().etag == '"abc"'
+    apply(database, FILE.replace('"Kyiv", ', '"Kyiv", "Odesa", '))
+    with database.reading() as session:
+        assert session.exec(select(Source)).one().etag == ""
+
+
+def test_two_sources_cannot_share_an_address(database: Database) -> None:
+    apply(database, FILE)
+    with pytest.raises(ConfigurationError, match="is the address of source post already"):
+        apply(database, FILE.replace('slug = "post"', 'slug = "post-two"'))
+
+
+def test_an_edition_is_changed_by_key_and_value(database: Database) -> None:
+    apply(database, FILE)
+    with database.transaction() as session:
+        change = newsroom.change_edition(session, "ukraine-weekly", ["max_stories=7", "send_weekday=friday"], NOW)
+        assert change is not None
+        assert change.fields == {"max_stories": (9, 7), "send_weekday": (5, 4)}
+        with pytest.raises(ConfigurationError, match="write key=value with one of"):
+            newsroom.change_edition(session, "ukraine-weekly", ["colour=red"], NOW)
+        with pytest.raises(NotFound, match="Editions: ukraine-weekly"):
+            newsroom.change_edition(session, "nope", ["max_stories=7"], NOW)
+
+
+def test_a_source_with_stories_is_disabled_not_removed(database: Database) -> None:
+    populated(database, readers=0)
+    with database.transaction() as session, pytest.raises(Refused, match="source disable fen-weekly-post"):
+        newsroom.remove_source(session, "fen-weekly-post")
+    with database.transaction() as session:
+        change = newsroom.enable_source(session, "fen-weekly-post", enabled=False)
+        assert change is not None
+        assert change.fields == {"enabled": (True, False)}
+
+
+def test_slugs_are_made_from_names() -> None:
+    assert newsroom.slug_from("The Harbour  Post & Co.") == "the-harbour-post-co"
+    assert newsroom.slug_from("Львів") == ""
