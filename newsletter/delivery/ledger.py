@@ -1,0 +1,396 @@
+"""The ledger: one row for each issue and reader, and the only places where such a row changes its state.
+
+    planned --claim--> sending --accepted / rejected--> (final)
+       ^                  |----deferred----> planned, in a new chunk, later
+       |                  |----answer unclear, worker died----> uncertain
+       |<---- resend, by hand only ----------------------------- uncertain --taken as sent, by hand only--> accepted
+    planned --claim, but the reader left or is suppressed--> suppressed (final)
+
+Every function takes the caller's session and never commits. The network is never used while a transaction is open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Select, bindparam, exists, func, literal, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import String
+from sqlmodel import Session, col, select
+
+from newsletter.errors import Refused
+from newsletter.mail import Outcome, Status
+from newsletter.models import Chunk, ChunkState, Delivery, DeliveryState, Edition, Issue, IssueState
+from subscribers.columns import UtcDateTime
+from subscribers.models import Subscriber
+from subscribers.suppression import may_receive
+
+#: A claim holds for this long. A worker that is slower only has its rows shown as uncertain until it reports.
+LEASE = timedelta(minutes=15)
+#: A reader whose server keeps deferring is tried this often, then given up with the server's last words.
+MAX_TRIES = 5
+#: The wait after the first deferral; it doubles with each further one.
+FIRST_BACKOFF = timedelta(minutes=5)
+
+_NEW_STATE = {
+    Status.ACCEPTED: DeliveryState.ACCEPTED,
+    Status.REJECTED: DeliveryState.REJECTED,
+    Status.UNCERTAIN: DeliveryState.UNCERTAIN,
+}
+
+
+class random_id(FunctionElement[str]):  # noqa: N801 - reads as the SQL function it is
+    """128 random bits as 32 hexadecimal digits, made by the database, one for each row."""
+
+    type = String(32)
+    inherit_cache = True
+
+
+@compiles(random_id, "sqlite")
+def _random_id_sqlite(element: random_id, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ARG001
+    return "lower(hex(randomblob(16)))"
+
+
+@compiles(random_id, "postgresql")
+def _random_id_postgresql(element: random_id, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ARG001
+    return "replace(gen_random_uuid()::text, '-', '')"
+
+
+@dataclass(frozen=True)
+class Reader:
+    """One reader of a claimed chunk. `since` is when they joined the list."""
+
+    delivery_id: str
+    attempt: int
+    address: str
+    name: str
+    subscription_id: int
+    since: datetime
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A chunk that one worker may send now."""
+
+    issue_id: int
+    chunk_id: int
+    tries: int
+    readers: tuple[Reader, ...]
+
+
+@dataclass(frozen=True)
+class Tally:
+    """An issue's deliveries by state. `expected` was fixed when the audience was frozen (trust 3.3)."""
+
+    expected: int
+    planned: int = 0
+    sending: int = 0
+    accepted: int = 0
+    rejected: int = 0
+    suppressed: int = 0
+    uncertain: int = 0
+    #: When the next deferred readers may be tried, if that is what the issue waits for.
+    next_try: datetime | None = None
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether every reader is accounted for."""
+        counted = self.planned + self.sending + self.accepted + self.rejected + self.suppressed + self.uncertain
+        return counted == self.expected
+
+    @property
+    def open(self) -> int:
+        """How many readers still wait for an outcome."""
+        return self.planned + self.sending
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """A reader who did not simply get the issue, and why."""
+
+    address: str
+    state: DeliveryState
+    detail: str
+
+
+def plan(session: Session, issue: Issue, chunk_size: int, now: datetime) -> int:
+    """Freeze the audience of an approved issue: one delivery for each confirmed reader, in chunks. Returns how many.
+
+    Raises Refused when the list has nobody to write to; then nothing is changed.
+    """
+    edition = session.get_one(Edition, issue.edition_id)
+    readers = may_receive(edition.list_id).subquery()
+    number = func.row_number().over(order_by=readers.c.subscriber_id) - 1
+    made: dict[str, Any] = {
+        "id": random_id(),
+        "issue_id": literal(issue.id),
+        "subscriber_id": readers.c.subscriber_id,
+        "chunk": number // chunk_size,
+        "state": literal(DeliveryState.PLANNED.value),
+        "attempt": literal(0),
+        "address": literal(""),
+        "detail": literal(""),
+        "reference": literal(""),
+        "changed_at": literal(now, UtcDateTime()),
+    }
+    # SQLite's grammar needs a WHERE between SELECT and ON CONFLICT.
+    rows: Any = sa.select(*made.values()).where(literal(1) == 1)
+    _insert_from(session, Delivery, tuple(made), rows, ["issue_id", "subscriber_id"])
+    planned = session.exec(select(func.count()).select_from(Delivery).where(Delivery.issue_id == issue.id)).one()
+    if not planned:
+        raise Refused(
+            f"Nobody on the list of {edition.name} can be written to yet. "
+            "Readers count once they confirmed; `newsletter list show` has the numbers."
+        )
+    first = literal(ChunkState.PLANNED.value), literal(0), literal("")
+    chunks: Any = (
+        sa.select(literal(issue.id), col(Delivery.chunk), *first).where(col(Delivery.issue_id) == issue.id).distinct()
+    )
+    _insert_from(session, Chunk, ("issue_id", "n", "state", "tries", "worker"), chunks, ["issue_id", "n"])
+    issue.state, issue.expected, issue.sending_since, issue.reason = IssueState.SENDING, planned, now, ""
+    session.add(issue)
+    session.flush()
+    return planned
+
+
+def claim(session: Session, issue_id: int, worker: str, now: datetime) -> Claim | None:
+    """Take the next chunk that is due, or None. Who left or was suppressed since planning drops out here."""
+    due = (
+        select(Chunk)
+        .where(
+            Chunk.issue_id == issue_id,
+            Chunk.state == ChunkState.PLANNED,
+            col(Chunk.not_before).is_(None) | (col(Chunk.not_before) <= now),
+        )
+        .order_by(col(Chunk.n))
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    chunk = session.exec(due).first()
+    if chunk is None:
+        return None
+    chunk.state, chunk.worker, chunk.lease_until = ChunkState.CLAIMED, worker, now + LEASE
+    session.add(chunk)
+    session.flush()
+    mine = (Delivery.issue_id == issue_id, Delivery.chunk == chunk.n, Delivery.state == DeliveryState.PLANNED)
+    readers = _readers(session, issue_id, mine)
+    going = [reader.delivery_id for reader in readers]
+    _update(
+        session,
+        (*mine, col(Delivery.id).not_in(going)),
+        {
+            "state": DeliveryState.SUPPRESSED,
+            "detail": "left or suppressed before it was sent",
+            "changed_at": now,
+        },
+    )
+    _update(
+        session,
+        mine,
+        {
+            "state": DeliveryState.SENDING,
+            "attempt": Delivery.attempt + 1,
+            "address": select(Subscriber.address).where(col(Subscriber.id) == Delivery.subscriber_id).scalar_subquery(),
+            "changed_at": now,
+        },
+    )
+    if not readers:
+        chunk.state = ChunkState.DONE
+        session.add(chunk)
+    return Claim(issue_id, chunk.id, chunk.tries, tuple(readers))
+
+
+def record(session: Session, claimed: Claim, outcomes: Sequence[Outcome], now: datetime) -> None:
+    """Write down what became of each reader of a claim, and close its chunk.
+
+    An outcome counts only for the claim it belongs to (by attempt), also when the lease had run out meanwhile.
+    A deferred reader goes into a new chunk that is due later, or is given up after MAX_TRIES.
+    """
+    told = {outcome.delivery_id: outcome for outcome in outcomes}
+    rows: list[dict[str, Any]] = []
+    later: list[tuple[Reader, Outcome]] = []
+    for reader in claimed.readers:
+        unmentioned = Outcome(reader.delivery_id, Status.UNCERTAIN, "the provider did not mention it")
+        outcome = told.get(reader.delivery_id, unmentioned)
+        state, detail = _NEW_STATE.get(outcome.status), outcome.detail
+        if state is None and claimed.tries + 1 < MAX_TRIES:
+            later.append((reader, outcome))
+            continue
+        if state is None:
+            state, detail = DeliveryState.REJECTED, f"given up after {MAX_TRIES} tries: {outcome.detail}"
+        rows.append(_outcome_row(reader, state, detail, outcome.reference))
+    if later:
+        _defer(session, claimed, later, now)
+    _write_outcomes(session, rows, now)
+    _close(session, claimed.chunk_id)
+
+
+def release(session: Session, claimed: Claim, now: datetime) -> None:
+    """Give a claim back unsent: nobody in it was accepted."""
+    _write_outcomes(session, [_outcome_row(reader, DeliveryState.PLANNED) for reader in claimed.readers], now)
+    session.execute(
+        update(Chunk)
+        .where(col(Chunk.id) == claimed.chunk_id)
+        .values(state=ChunkState.PLANNED, worker="", lease_until=None)
+    )
+
+
+def hold_orphans(session: Session, issue_id: int, now: datetime, is_gone: Callable[[str], bool]) -> int:
+    """Make the deliveries of dead workers' claims uncertain and return how many: nobody knows whether they went out.
+
+    A worker counts as dead when its lease has run out or `is_gone` says so.
+    """
+    held = 0
+    query = select(Chunk).where(Chunk.issue_id == issue_id, Chunk.state == ChunkState.CLAIMED).with_for_update()
+    for chunk in session.exec(query).all():
+        if not (chunk.lease_until and chunk.lease_until < now) and not is_gone(chunk.worker):
+            continue
+        mine = (
+            Delivery.issue_id == issue_id,
+            Delivery.chunk == chunk.n,
+            Delivery.state == DeliveryState.SENDING,
+        )
+        detail = f"{chunk.worker} stopped before the answer was recorded"
+        held += _update(session, mine, {"state": DeliveryState.UNCERTAIN, "detail": detail, "changed_at": now})
+        _close(session, chunk.id)
+    return held
+
+
+def resolve(session: Session, issue: Issue, *, accepted: bool, now: datetime) -> int:
+    """Settle every uncertain delivery by hand: taken as sent, or planned again. Returns how many."""
+    mine = (col(Delivery.issue_id) == issue.id, col(Delivery.state) == DeliveryState.UNCERTAIN)
+    if accepted:
+        values = {"state": DeliveryState.ACCEPTED, "detail": "taken as sent by an admin", "changed_at": now}
+        return _update(session, mine, values)
+    if not session.exec(select(exists().where(*mine))).one():
+        return 0
+    n = _new_chunk(session, issue.id, tries=0, not_before=None)
+    values = {
+        "state": DeliveryState.PLANNED,
+        "chunk": n,
+        "detail": "to be sent again, by an admin",
+        "changed_at": now,
+    }
+    resolved = _update(session, mine, values)
+    issue.state, issue.sent_at = IssueState.SENDING, None
+    session.add(issue)
+    return resolved
+
+
+def finish(session: Session, issue_id: int, now: datetime) -> bool:
+    """Mark the issue sent when no reader is left to send to; tells whether this call did."""
+    waiting = exists().where(
+        col(Delivery.issue_id) == issue_id,
+        col(Delivery.state).in_([DeliveryState.PLANNED, DeliveryState.SENDING]),
+    )
+    result = session.execute(
+        update(Issue)
+        .where(col(Issue.id) == issue_id, col(Issue.state) == IssueState.SENDING, ~waiting)
+        .values(state=IssueState.SENT, sent_at=now, reason="")
+    )
+    return bool(result.rowcount)  # type: ignore[attr-defined]
+
+
+def tally(session: Session, issue: Issue) -> Tally:
+    """Return the issue's deliveries counted by state."""
+    query = select(Delivery.state, func.count()).where(Delivery.issue_id == issue.id).group_by(Delivery.state)
+    counts = {str(state): count for state, count in session.exec(query)}
+    waiting = select(func.min(Chunk.not_before)).where(Chunk.issue_id == issue.id, Chunk.state == ChunkState.PLANNED)
+    return Tally(expected=issue.expected, next_try=session.exec(waiting).one(), **counts)
+
+
+def troubles(session: Session, issue_id: int) -> list[Trouble]:
+    """Return the readers there is something to say about: refused, uncertain, gone meanwhile, or to be tried again."""
+    told = [DeliveryState.REJECTED, DeliveryState.UNCERTAIN, DeliveryState.SUPPRESSED]
+    waiting = (col(Delivery.state) == DeliveryState.PLANNED) & (col(Delivery.detail) != "")
+    query = (
+        select(Delivery, Subscriber.address)
+        .join(Subscriber, col(Subscriber.id) == Delivery.subscriber_id)
+        .where(Delivery.issue_id == issue_id, col(Delivery.state).in_(told) | waiting)
+        .order_by(col(Delivery.state), col(Subscriber.address))
+    )
+    return [Trouble(row.address or address, row.state, row.detail) for row, address in session.exec(query)]
+
+
+def _readers(session: Session, issue_id: int, mine: tuple[Any, ...]) -> list[Reader]:
+    edition_list = session.exec(
+        select(Edition.list_id).join(Issue, col(Issue.edition_id) == Edition.id).where(Issue.id == issue_id)
+    ).one()
+    readers = may_receive(edition_list).subquery()
+    reader = readers.c
+    query: Select[Any] = sa.select(
+        col(Delivery.id),
+        col(Delivery.attempt) + 1,
+        reader.address,
+        reader.name,
+        reader.subscription_id,
+        reader.since,
+    )
+    query = query.join(readers, reader.subscriber_id == col(Delivery.subscriber_id)).where(*mine)
+    return [Reader(*row) for row in session.execute(query.order_by(col(Delivery.id)))]
+
+
+def _defer(session: Session, claimed: Claim, later: list[tuple[Reader, Outcome]], now: datetime) -> None:
+    """Move deferred readers into a chunk of their own that is due after the back-off, or when the provider asked."""
+    asked = max(outcome.retry_after or 0 for _, outcome in later)
+    wait = timedelta(seconds=asked) if asked else FIRST_BACKOFF * 2**claimed.tries
+    n = _new_chunk(session, claimed.issue_id, tries=claimed.tries + 1, not_before=now + wait)
+    rows = [_outcome_row(reader, DeliveryState.PLANNED, outcome.detail) for reader, outcome in later]
+    _write_outcomes(session, rows, now, chunk=n)
+
+
+def _new_chunk(session: Session, issue_id: int, *, tries: int, not_before: datetime | None) -> int:
+    session.exec(select(Issue.id).where(Issue.id == issue_id).with_for_update()).one()  # numbers are given one by one
+    n = 1 + session.exec(select(func.max(Chunk.n)).where(Chunk.issue_id == issue_id)).one()
+    session.add(Chunk(issue_id=issue_id, n=n, state=ChunkState.PLANNED, tries=tries, not_before=not_before))
+    session.flush()
+    return int(n)
+
+
+def _outcome_row(reader: Reader, state: DeliveryState, detail: str = "", reference: str = "") -> dict[str, Any]:
+    return {
+        "of_id": reader.delivery_id,
+        "of_attempt": reader.attempt,
+        "state": state,
+        "detail": detail[:500],
+        "reference": reference[:200],
+    }
+
+
+def _write_outcomes(session: Session, rows: list[dict[str, Any]], now: datetime, **more: Any) -> None:
+    """Update deliveries that are still open in the attempt the outcome belongs to; others are left alone."""
+    if not rows:
+        return
+    table: Any = Delivery.__table__  # type: ignore[attr-defined]
+    is_open = (table.c.state == DeliveryState.SENDING) | (table.c.state == DeliveryState.UNCERTAIN)
+    statement = (
+        update(table)
+        .where(table.c.id == bindparam("of_id"), table.c.attempt == bindparam("of_attempt"), is_open)
+        .values(state=bindparam("state"), detail=bindparam("detail"), reference=bindparam("reference"))
+        .values(changed_at=now, **more)
+    )
+    session.connection().execute(statement, rows)
+
+
+def _close(session: Session, chunk_id: int) -> None:
+    session.execute(update(Chunk).where(col(Chunk.id) == chunk_id).values(state=ChunkState.DONE, lease_until=None))
+
+
+def _update(session: Session, where: tuple[Any, ...], values: dict[str, Any]) -> int:
+    result = session.execute(
+        update(Delivery).where(*where).values(**values).execution_options(synchronize_session=False)
+    )
+    return int(result.rowcount)  # type: ignore[attr-defined]
+
+
+def _insert_from(session: Session, table: Any, columns: tuple[str, ...], rows: Select[Any], unique: list[str]) -> None:
+    is_postgresql = session.get_bind().dialect.name == "postgresql"
+    statement = (postgresql.insert if is_postgresql else sqlite.insert)(table).from_select(columns, rows)
+    session.connection().execute(statement.on_conflict_do_nothing(index_elements=unique))

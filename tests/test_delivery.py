@@ -1,0 +1,426 @@
+"""Stage 4 on real databases: every reader accounted for, nobody written to twice, nothing guessed (trust section 3)."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+
+import pytest
+from sqlmodel import Session, select
+
+from newsletter import delivery, issues
+from newsletter.db import Database
+from newsletter.delivery import Post, Tally, ledger
+from newsletter.delivery.send import is_gone, worker_name
+from newsletter.errors import ProviderRefused, Refused
+from newsletter.mail import Mail, Outcome, Recipient, Status
+from newsletter.models import Chunk, Delivery, DeliveryState, Edition, Issue, IssueState
+from newsletter.render import Renderer
+from subscribers import consent, suppression
+from subscribers.models import Subscription, SubscriptionState, SuppressionReason
+from subscribers.tokens import Purpose, Signer
+from tests.builders import NOW, Newsroom, populated, reader
+
+BASE = "https://news.example.org"
+SIGNER = Signer(["a secret that is long enough for the tests"])
+
+
+class Scripted:
+    """A provider whose answers a test decides: a status for an address, or a function called before anything else."""
+
+    def __init__(self, chunk_size: int = 3, **answers: Status) -> None:
+        self.chunk_size = chunk_size
+        self.answers = answers
+        self.before: Callable[[Sequence[Recipient]], None] = lambda recipients: None
+        self.sent: list[Recipient] = []
+        self.mails: list[Mail] = []
+        self.lock = threading.Lock()
+
+    def send(self, mail: Mail, recipients: Sequence[Recipient]) -> list[Outcome]:
+        self.before(recipients)
+        outcomes = []
+        with self.lock:
+            for recipient in recipients:
+                status = self.answers.get(recipient.address.partition("@")[0], Status.ACCEPTED)
+                if status is Status.ACCEPTED:
+                    self.sent.append(recipient)
+                    self.mails.append(mail)
+                outcomes.append(Outcome(recipient.delivery_id, status, f"said {status}", "ref"))
+        return outcomes
+
+    @property
+    def addresses(self) -> Counter[str]:
+        return Counter(recipient.address for recipient in self.sent)
+
+
+def approved(database: Database, *, readers: int) -> tuple[Newsroom, int]:
+    made = populated(database, readers=readers)
+    with database.transaction() as session:
+        edition = session.get_one(Edition, made.edition_id)
+        issue = issues.draft(session, edition, issues.next_slot(edition, NOW), NOW).issue
+        issues.approve(session, issue, Renderer(None), BASE, by="ed", now=NOW)
+        return made, issue.id
+
+
+def send(database: Database, issue_id: int, provider: Scripted, now: datetime = NOW) -> delivery.SendReport:
+    report = delivery.send(database, issue_id, Post(provider, SIGNER, BASE, lambda: now))
+    assert report.tally.adds_up
+    return report
+
+
+def counts(database: Database, issue_id: int) -> Tally:
+    with database.reading() as session:
+        tally = delivery.tally(session, session.get_one(Issue, issue_id))
+    assert tally.adds_up
+    return tally
+
+
+def test_every_confirmed_reader_gets_it_once(database: Database) -> None:
+    made, issue_id = approved(database, readers=7)
+    with database.transaction() as session:
+        reader(session, made, "pending@example.org", state=SubscriptionState.PENDING)
+        reader(session, made, "gone@example.org", state=SubscriptionState.LEFT)
+        reader(session, made, "never@example.org")
+        suppression.suppress(session, "never@example.org", SuppressionReason.MANUAL, "", NOW)
+    provider = Scripted()
+    report = send(database, issue_id, provider)
+    assert provider.addresses == {f"r{number}@example.org": 1 for number in range(7)}
+    assert (report.state, report.planned) == (IssueState.SENT, 7)
+    assert report.tally == Tally(expected=7, accepted=7)
+
+
+def test_sending_again_sends_nothing(database: Database) -> None:
+    made, issue_id = approved(database, readers=4)
+    provider = Scripted()
+    send(database, issue_id, provider)
+    with database.transaction() as session:
+        reader(session, made, "late@example.org")  # the audience was frozen
+    again = send(database, issue_id, provider)
+    assert (again.planned, again.tally.accepted) == (0, 4)
+    assert len(provider.sent) == 4
+
+
+def test_a_draft_is_not_sent(database: Database) -> None:
+    _, issue_id = approved(database, readers=1)
+    with database.transaction() as session:
+        issues.edit(session, session.get_one(Issue, issue_id), issues.Changes(subject="Changed after approval"))
+    with pytest.raises(Refused, match="is not approved"):
+        send(database, issue_id, Scripted())
+
+
+def test_a_list_without_readers_gets_a_sentence_and_stays_approved(database: Database) -> None:
+    _, issue_id = approved(database, readers=0)
+    with pytest.raises(Refused, match="Nobody on the list of Fen Weekly"):
+        send(database, issue_id, Scripted())
+    with database.reading() as session:
+        assert session.get_one(Issue, issue_id).state is IssueState.APPROVED
+
+
+def test_a_mail_that_is_not_what_was_approved_is_not_sent(database: Database) -> None:
+    _, issue_id = approved(database, readers=2)
+    with database.transaction() as session:
+        session.get_one(Issue, issue_id).html += "<!-- changed -->"
+    provider = Scripted()
+    with pytest.raises(Refused, match="is not what was approved"):
+        send(database, issue_id, provider)
+    assert provider.sent == []
+
+
+def test_what_each_reader_gets(database: Database) -> None:
+    _, issue_id = approved(database, readers=1)
+    provider = Scripted()
+    send(database, issue_id, provider)
+    recipient, mail = provider.sent[0], provider.mails[0]
+    with database.reading() as session:
+        subscription = session.exec(select(Subscription)).one()
+        row = session.exec(select(Delivery)).one()
+        issue = session.get_one(Issue, issue_id)
+    assert SIGNER.read(Purpose.UNSUBSCRIBE, recipient.values["token"]) == subscription.id
+    assert mail.html == issue.html
+    headers = dict(mail.headers_for(recipient.values))
+    assert headers["Message-ID"] == f"<{row.id}@fen.example>"
+    assert headers["List-Id"] == "<fen-weekly.lists.fen.example>"
+    assert headers["List-Unsubscribe"].startswith(f"<{BASE}/u/{recipient.values['token']}>, <mailto:weekly@fen.example")
+    assert headers["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    assert "10 November 2026" in mail.text_for(recipient.values)  # since when they get it
+    assert row.address == "r0@example.org"
+
+
+def leaves(session: Session) -> None:
+    consent.leave(session, subscription_id=session.exec(select(Subscription.id)).all()[-1], now=NOW, source="test")
+
+
+def suppressed(session: Session) -> None:
+    suppression.suppress(session, "r3@example.org", SuppressionReason.COMPLAINT, "", NOW)
+
+
+@pytest.mark.parametrize("happens", [leaves, suppressed])
+def test_who_leaves_between_planning_and_claim_gets_nothing(
+    database: Database, happens: Callable[[Session], None]
+) -> None:
+    """F7: an unsubscribe that is committed before the chunk's claim is honoured."""
+    _, issue_id = approved(database, readers=4)
+    provider = Scripted(chunk_size=2)
+
+    def during_first_chunk(recipients: Sequence[Recipient]) -> None:
+        provider.before = lambda _: None
+        with database.transaction() as session:
+            happens(session)
+
+    provider.before = during_first_chunk
+    report = send(database, issue_id, provider)
+    assert "r3@example.org" not in provider.addresses
+    assert report.tally == Tally(expected=4, accepted=3, suppressed=1)
+    assert report.state is IssueState.SENT
+
+
+def test_outcomes_are_recorded_reader_by_reader(database: Database) -> None:
+    _, issue_id = approved(database, readers=6)
+    provider = Scripted(r1=Status.REJECTED, r3=Status.UNCERTAIN, r4=Status.DEFERRED)
+    report = send(database, issue_id, provider)
+    assert report.state is IssueState.SENDING
+    assert report.tally == Tally(
+        expected=6, accepted=3, rejected=1, uncertain=1, planned=1, next_try=NOW + ledger.FIRST_BACKOFF
+    )
+    with database.reading() as session:
+        told = {(one.address, one.state, one.detail) for one in delivery.troubles(session, issue_id)}
+    assert told == {
+        ("r1@example.org", DeliveryState.REJECTED, "said rejected"),
+        ("r3@example.org", DeliveryState.UNCERTAIN, "said uncertain"),
+        ("r4@example.org", DeliveryState.PLANNED, "said deferred"),
+    }
+
+
+def test_a_deferred_reader_is_tried_again_later_with_growing_waits_then_given_up(database: Database) -> None:
+    _, issue_id = approved(database, readers=2)
+    provider = Scripted(r1=Status.DEFERRED)
+    now, waits = NOW, []
+    for _ in range(ledger.MAX_TRIES):
+        report = send(database, issue_id, provider, now)
+        early = send(database, issue_id, provider, now)  # nothing happens before its time
+        assert early.tally == report.tally
+        if report.tally.next_try:
+            waits.append(report.tally.next_try - now)
+            now = report.tally.next_try
+    assert waits == [timedelta(minutes=minutes) for minutes in (5, 10, 20, 40)]
+    assert report.tally == Tally(expected=2, accepted=1, rejected=1)
+    assert report.state is IssueState.SENT
+    with database.reading() as session:
+        assert "given up after 5 tries: said deferred" in delivery.troubles(session, issue_id)[0].detail
+
+
+def test_a_deferred_reader_who_comes_through_gets_one_mail(database: Database) -> None:
+    _, issue_id = approved(database, readers=2)
+    provider = Scripted(r1=Status.DEFERRED)
+    send(database, issue_id, provider)
+    provider.answers = {}
+    report = send(database, issue_id, provider, NOW + timedelta(minutes=6))
+    assert provider.addresses == {"r0@example.org": 1, "r1@example.org": 1}
+    assert report.tally == Tally(expected=2, accepted=2)
+
+
+def test_the_provider_says_how_long_to_wait(database: Database) -> None:
+    _, issue_id = approved(database, readers=1)
+    provider = Scripted()
+
+    def wait(mail: Mail, recipients: Sequence[Recipient]) -> list[Outcome]:
+        return [Outcome(one.delivery_id, Status.DEFERRED, "429", retry_after=42.0) for one in recipients]
+
+    provider.send = wait  # type: ignore[method-assign]
+    assert send(database, issue_id, provider).tally.next_try == NOW + timedelta(seconds=42)
+
+
+def test_a_refusal_loses_nobody_and_is_told(database: Database) -> None:
+    _, issue_id = approved(database, readers=5)
+    provider = Scripted(chunk_size=2)
+    seen: list[int] = []
+
+    def refuse_second(recipients: Sequence[Recipient]) -> None:
+        seen.append(len(recipients))
+        if len(seen) == 2:
+            raise ProviderRefused("sendgrid", "The key was withdrawn.")
+
+    provider.before = refuse_second
+    with pytest.raises(ProviderRefused, match="withdrawn"):
+        send(database, issue_id, provider)
+    assert counts(database, issue_id) == Tally(expected=5, accepted=2, planned=3)
+    with database.reading() as session:
+        assert session.get_one(Issue, issue_id).reason == "sendgrid: The key was withdrawn."
+    report = send(database, issue_id, provider)
+    assert report.tally == Tally(expected=5, accepted=5)
+    assert max(provider.addresses.values()) == 1
+
+
+def test_a_bug_in_a_provider_leaves_its_chunk_uncertain(database: Database) -> None:
+    _, issue_id = approved(database, readers=5)
+    provider = Scripted(chunk_size=2)
+
+    def broken(recipients: Sequence[Recipient]) -> None:
+        provider.before = lambda _: None
+        raise RuntimeError("not ours")
+
+    provider.before = broken
+    with pytest.raises(RuntimeError, match="not ours"):
+        send(database, issue_id, provider)
+    assert counts(database, issue_id) == Tally(expected=5, planned=3, uncertain=2)
+    report = send(database, issue_id, provider)
+    assert report.tally == Tally(expected=5, accepted=3, uncertain=2)
+    assert report.state is IssueState.SENT
+
+
+def test_an_outcome_the_provider_forgot_is_uncertain(database: Database) -> None:
+    _, issue_id = approved(database, readers=2)
+    provider = Scripted()
+    provider.send = lambda mail, recipients: []  # type: ignore[method-assign]
+    assert send(database, issue_id, provider).tally == Tally(expected=2, uncertain=2)
+
+
+def crashed(database: Database, issue_id: int, worker: str) -> ledger.Claim:
+    """Plan, and claim a chunk as a worker that dies before it records anything."""
+    with database.transaction() as session:
+        ledger.plan(session, session.get_one(Issue, issue_id), 3, NOW)
+        claimed = ledger.claim(session, issue_id, worker, NOW)
+        assert claimed is not None
+        return claimed
+
+
+def dead_worker() -> str:
+    host, pid, _ = worker_name().split(":")
+    return f"{host}:{pid}:1"  # this process's number, but started at another time
+
+
+def test_a_crash_leaves_uncertain_rows_that_are_never_sent_again_by_themselves(database: Database) -> None:
+    _, issue_id = approved(database, readers=7)
+    crashed(database, issue_id, dead_worker())
+    provider = Scripted()
+    report = send(database, issue_id, provider)
+    assert (report.held, report.state) == (3, IssueState.SENT)
+    assert report.tally == Tally(expected=7, accepted=4, uncertain=3)
+    send(database, issue_id, provider, NOW + timedelta(days=1))
+    assert len(provider.sent) == 4
+
+
+@pytest.mark.parametrize(("accepted", "mails", "state"), [(True, 4, IssueState.SENT), (False, 7, IssueState.SENT)])
+def test_uncertain_readers_are_settled_by_hand(
+    database: Database, accepted: bool, mails: int, state: IssueState
+) -> None:
+    _, issue_id = approved(database, readers=7)
+    crashed(database, issue_id, dead_worker())
+    provider = Scripted()
+    send(database, issue_id, provider)
+    with database.transaction() as session:
+        assert delivery.resolve(session, session.get_one(Issue, issue_id), accepted=accepted, now=NOW) == 3
+    report = send(database, issue_id, provider)
+    assert len(provider.sent) == mails
+    assert (report.tally, report.state) == (Tally(expected=7, accepted=7), state)
+
+
+def test_a_live_worker_keeps_its_claim_until_the_lease_ends(database: Database) -> None:
+    _, issue_id = approved(database, readers=3)
+    crashed(database, issue_id, "another-host:17:99")
+    assert send(database, issue_id, Scripted()).tally == Tally(expected=3, sending=3)
+    late = send(database, issue_id, Scripted(), NOW + ledger.LEASE + timedelta(seconds=1))
+    assert late.tally == Tally(expected=3, uncertain=3)
+
+
+def test_a_slow_worker_that_reports_after_its_lease_is_believed(database: Database) -> None:
+    _, issue_id = approved(database, readers=3)
+    claimed = crashed(database, issue_id, "another-host:17:99")
+    send(database, issue_id, Scripted(), NOW + timedelta(hours=1))
+    with database.transaction() as session:
+        outcomes = [Outcome(one.delivery_id, Status.ACCEPTED) for one in claimed.readers]
+        ledger.record(session, claimed, outcomes, NOW + timedelta(hours=1))
+    assert counts(database, issue_id) == Tally(expected=3, accepted=3)
+
+
+def test_a_report_of_an_older_attempt_changes_nothing(database: Database) -> None:
+    _, issue_id = approved(database, readers=3)
+    claimed = crashed(database, issue_id, dead_worker())
+    send(database, issue_id, Scripted())
+    with database.transaction() as session:
+        delivery.resolve(session, session.get_one(Issue, issue_id), accepted=False, now=NOW)
+    send(database, issue_id, Scripted())
+    with database.transaction() as session:
+        outcomes = [Outcome(one.delivery_id, Status.REJECTED, "too late") for one in claimed.readers]
+        ledger.record(session, claimed, outcomes, NOW)
+    assert counts(database, issue_id) == Tally(expected=3, accepted=3)
+
+
+def test_four_workers_send_each_reader_one_mail(database: Database) -> None:
+    _, issue_id = approved(database, readers=60)
+    provider = Scripted(chunk_size=2)
+    errors: list[Exception] = []
+
+    def work() -> None:
+        try:
+            send_unchecked(database, issue_id, provider)
+        except Exception as error:  # noqa: BLE001 - reported below
+            errors.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert provider.addresses == {f"r{number}@example.org": 1 for number in range(60)}
+    assert counts(database, issue_id) == Tally(expected=60, accepted=60)
+
+
+def send_unchecked(database: Database, issue_id: int, provider: Scripted) -> None:
+    delivery.send(database, issue_id, Post(provider, SIGNER, BASE, lambda: NOW))
+
+
+def test_planning_twice_at_once_plans_each_reader_once(database: Database) -> None:
+    _, issue_id = approved(database, readers=20)
+    with database.transaction() as session:
+        ledger.plan(session, session.get_one(Issue, issue_id), 3, NOW)
+        ledger.plan(session, session.get_one(Issue, issue_id), 7, NOW)
+        assert len(session.exec(select(Delivery)).all()) == 20
+        sizes = Counter(one.chunk for one in session.exec(select(Delivery)))
+        assert sizes == {**dict.fromkeys(range(6), 3), 6: 2}
+        assert {one.n for one in session.exec(select(Chunk))} == set(range(7))
+
+
+def test_stopping_between_chunks_leaves_nothing_unclear(database: Database) -> None:
+    """F11: a worker that is asked to stop finishes its chunk."""
+    _, issue_id = approved(database, readers=6)
+    provider, stop = Scripted(chunk_size=2), threading.Event()
+    provider.before = lambda recipients: stop.set()
+    report = delivery.send(database, issue_id, Post(provider, SIGNER, BASE, lambda: NOW), stop=stop)
+    assert report.tally == Tally(expected=6, accepted=2, planned=4)
+
+
+@pytest.mark.parametrize(
+    ("worker", "gone"),
+    [
+        (worker_name(), False),
+        (dead_worker(), True),
+        ("another-host:1:1", False),
+        ("nonsense", False),
+        (worker_name().split(":")[0] + ":999999999:5", True),
+    ],
+)
+def test_a_worker_is_known_by_host_number_and_start(worker: str, gone: bool) -> None:
+    assert is_gone(worker) is gone
+
+
+def test_a_test_mail_leaves_the_ledger_alone(database: Database) -> None:
+    made, issue_id = approved(database, readers=2)
+    provider = Scripted()
+    with database.reading() as session:
+        issue, edition = session.get_one(Issue, issue_id), session.get_one(Edition, made.edition_id)
+        from subscribers.models import MailingList
+
+        mailing_list = session.get_one(MailingList, made.list_id)
+        outcome = delivery.send_test(
+            issue.frozen_mail(), issue, edition, mailing_list,
+            to="me@example.org", renderer=Renderer(None), provider=provider, base_url=BASE, now=NOW,
+        )  # fmt: skip
+        assert session.exec(select(Delivery)).all() == []
+    assert outcome.status is Status.ACCEPTED
+    assert provider.mails[0].subject.startswith("[Test]")
+    with pytest.raises(ValueError, match="damaged"):
+        SIGNER.read(Purpose.UNSUBSCRIBE, provider.sent[0].values["token"])
