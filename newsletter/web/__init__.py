@@ -1,0 +1,51 @@
+"""The edge that readers see: pages, and the server they are served by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+from fastapi import FastAPI
+from fastapi.middleware import Middleware
+from starlette.exceptions import HTTPException
+
+from newsletter.db import Database
+from newsletter.providers import Provider
+from newsletter.render import Renderer
+from newsletter.web import links, public
+from newsletter.web.guard import Guard, http_problem, our_fault
+from newsletter.web.server import make_server, serve
+from newsletter.web.signups import SignUps
+from newsletter.web.site import Pages, Site
+from subscribers.tokens import Signer
+
+__all__ = ["make_server", "make_web", "serve"]
+
+
+def make_web(
+    *,
+    db: Database,
+    provider: Provider,
+    renderer: Renderer,
+    signer: Signer,
+    base_url: str,
+    clock: Callable[[], datetime],
+    templates: Path | None = None,
+) -> FastAPI:
+    """Return the web application. `templates` is a folder whose files replace those of `templates/web`."""
+    app = FastAPI(
+        title="Newsletter",
+        openapi_url=None,
+        redirect_slashes=False,
+        middleware=[Middleware(Guard)],
+        # Paths hold readers' tokens: they must not get into traces or exported logs (threat 16).
+        telemetry={"tracing": False, "metrics": False, "logs": False},
+    )
+    app.state.site = Site(db, provider, renderer, signer, base_url, clock, Pages(base_url, templates))
+    app.state.sign_ups = SignUps()
+    app.add_exception_handler(HTTPException, http_problem)
+    app.add_exception_handler(Exception, our_fault)
+    app.include_router(public.router)
+    app.include_router(links.router)
+    return app

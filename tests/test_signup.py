@@ -1,0 +1,300 @@
+"""Signing up: what is taken down, and a confirmation mail that is sent once."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlmodel import select
+
+from newsletter.db import Database
+from newsletter.errors import ProviderRefused
+from newsletter.mail import Mail, Outcome, Recipient, Status
+from newsletter.models import Edition
+from newsletter.providers import Provider
+from newsletter.render import Renderer
+from newsletter.signup import ask, consent_wording, frequency, send_confirmations, zone_in_words
+from newsletter.testing import MemoryProvider, Scripted
+from subscribers import consent
+from subscribers.consent import Requested
+from subscribers.errors import InvalidAddress
+from subscribers.models import (
+    Consent,
+    ConsentAction,
+    Subscriber,
+    Subscription,
+    SubscriptionState,
+    SuppressionReason,
+)
+from subscribers.suppression import suppress
+from subscribers.tokens import Signer
+from tests.builders import NOW, Newsroom, edition_fields, newsroom
+from tests.sites import BASE_URL, SECRET, link_in
+
+SIGNER = Signer([SECRET])
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+def room(database: Database) -> Newsroom:
+    with database.transaction() as session:
+        return newsroom(session)
+
+
+def edition(**changes: object) -> Edition:
+    fields: dict[str, Any] = edition_fields("fen-weekly", 1) | changes
+    return Edition(**fields)
+
+
+def asked(db: Database, room: Newsroom, address: str, now: datetime = NOW, **more: str) -> Requested:
+    with db.transaction() as session:
+        return ask(
+            session,
+            edition=session.get_one(Edition, room.edition_id),
+            address_text=address,
+            now=now,
+            source=f"{BASE_URL}/editions/fen-weekly",
+            network="203.0.113.77",
+            **more,
+        )
+
+
+def send(db: Database, provider: Provider, *, now: datetime = NOW, limit: int = 100) -> int:
+    return send_confirmations(db, provider, Renderer(), SIGNER, base_url=BASE_URL, now=now, limit=limit)
+
+
+class HookedProvider(MemoryProvider):
+    """Does something in the middle of its first call."""
+
+    def __init__(self, hook: Callable[[], object]) -> None:
+        super().__init__()
+        self.hook = hook
+
+    def send(self, mail: Mail, recipients: Sequence[Recipient]) -> list[Outcome]:
+        if not self.calls:
+            self.hook()
+        return super().send(mail, recipients)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, "weekly, on Saturdays at 07:00 (Berlin time)"),
+        ({"send_weekday": 0, "send_hour_minute": "18:30"}, "weekly, on Mondays at 18:30 (Berlin time)"),
+        ({"send_weekday": 6, "time_zone": "UTC"}, "weekly, on Sundays at 07:00 (UTC)"),
+    ],
+)
+def test_frequency_is_told_in_words(changes: dict[str, object], expected: str) -> None:
+    """U2: "weekly, Saturdays"."""
+    assert frequency(edition(**changes)) == expected
+
+
+@pytest.mark.parametrize(
+    ("zone", "words"),
+    [
+        ("Europe/Kyiv", "Kyiv time"),
+        ("America/New_York", "New York time"),
+        ("America/Argentina/Buenos_Aires", "Buenos Aires time"),
+        ("Etc/UTC", "UTC"),
+    ],
+)
+def test_time_zones_in_words(zone: str, words: str) -> None:
+    assert zone_in_words(zone) == words
+
+
+def test_what_is_asked_is_taken_down_with_its_evidence(database: Database, room: Newsroom) -> None:
+    """GDPR 7(1); of the client's address only the network is kept."""
+    assert asked(database, room, "  Ann@Example.org\n") is Requested.NEW
+    with database.reading() as session:
+        row = session.get_one(Subscription, 1)
+        evidence = session.get_one(Consent, 1)
+        person = session.get_one(Subscriber, row.subscriber_id)
+        shown = consent_wording(session.get_one(Edition, room.edition_id))
+    assert (row.state, row.confirmation_sent_at) == (SubscriptionState.PENDING, None)
+    assert person.address_key == "ann@example.org"
+    assert (evidence.action, evidence.at) == (ConsentAction.REQUESTED, NOW)
+    assert evidence.source == f"{BASE_URL}/editions/fen-weekly"
+    assert evidence.network == "203.0.113.0/24"
+    assert evidence.wording == shown
+    assert "Fen Weekly" in shown
+    assert "weekly, on Saturdays at 07:00 (Berlin time)" in shown
+
+
+@pytest.mark.parametrize("address", ["", "ann", "ann@", "a b@example.org", "ann@example", "Ann <ann@example.org>"])
+def test_a_wrong_address_is_not_stored(database: Database, room: Newsroom, address: str) -> None:
+    with pytest.raises(InvalidAddress):
+        asked(database, room, address)
+    with database.reading() as session:
+        assert session.exec(select(Subscriber)).all() == []
+
+
+def test_the_confirmation_mail(database: Database, room: Newsroom) -> None:
+    """U3; RFC 3834: automatic mail says so. A confirmation is no list mail: no List-* header, no unsubscribe link."""
+    asked(database, room, "ann@example.org")
+    provider = MemoryProvider()
+    assert send(database, provider) == 1
+    [mail] = provider.sent
+    headers = dict(mail.headers)
+    assert headers.keys() == {"Message-ID", "Auto-Submitted"}
+    assert headers["Auto-Submitted"] == "auto-generated"
+    assert re.fullmatch(r"<[0-9a-f]{32}@fen\.example>", headers["Message-ID"])
+    assert (mail.address, mail.name) == ("ann@example.org", "")
+    link = link_in(mail, "c")
+    assert link.startswith(f"{BASE_URL}/c/")
+    assert link in mail.html
+    assert "/u/" not in mail.text
+    subscription_id, requested_at = SIGNER.read_confirm(link.rpartition("/")[2], NOW)
+    assert (subscription_id, requested_at) == (1, NOW.replace(microsecond=0))
+
+
+def test_a_stranger_cannot_put_words_into_it(database: Database, room: Newsroom) -> None:
+    """Threat 11, listmonk #1133: spam in the name field reached 3,000 people in confirmation mails."""
+    asked(database, room, "ann@example.org", name="Cheap pills at https://pills.example")
+    provider = MemoryProvider()
+    send(database, provider)
+    [mail] = provider.sent
+    assert "pills" not in f"{mail}"
+
+
+def test_it_is_sent_once(database: Database, room: Newsroom) -> None:
+    asked(database, room, "ann@example.org")
+    provider = MemoryProvider()
+    assert [send(database, provider), send(database, provider)] == [1, 0]
+    assert len(provider.sent) == 1
+
+
+def test_a_limit_leaves_the_rest_for_the_next_call(database: Database, room: Newsroom) -> None:
+    for number in range(3):
+        asked(database, room, f"r{number}@example.org", NOW + number * MINUTE)
+    provider = MemoryProvider()
+    assert send(database, provider, limit=2) == 2
+    assert [mail.address for mail in provider.sent] == ["r0@example.org", "r1@example.org"]
+    assert send(database, provider, limit=2) == 1
+
+
+def test_what_is_deferred_is_tried_again_with_the_same_message_id(database: Database, room: Newsroom) -> None:
+    """RFC 7352: a receiver that got both can tell that they are one."""
+    asked(database, room, "ann@example.org")
+    provider = MemoryProvider()
+    provider.script("ann@example.org", Status.DEFERRED)
+    assert [send(database, provider), send(database, provider)] == [0, 1]
+    assert provider.calls[0] == provider.calls[1]
+
+
+@pytest.mark.parametrize("status", [Status.REJECTED, Status.UNCERTAIN])
+def test_what_may_have_arrived_or_never_will_is_not_tried_again(
+    database: Database, room: Newsroom, status: Status
+) -> None:
+    asked(database, room, "ann@example.org")
+    provider = MemoryProvider()
+    provider.script("ann@example.org", Scripted(status, arrives=status is Status.UNCERTAIN))
+    assert [send(database, provider), send(database, provider)] == [0, 0]
+    assert len(provider.calls) == 1
+
+
+def test_a_refusal_keeps_everything_waiting(database: Database, room: Newsroom) -> None:
+    for number in range(3):
+        asked(database, room, f"r{number}@example.org")
+    provider = MemoryProvider()
+    provider.refusal = "the key is wrong"
+    with pytest.raises(ProviderRefused, match="the key is wrong"):
+        send(database, provider)
+    assert len(provider.calls) == 1
+    provider.refusal = ""
+    assert send(database, provider) == 3
+
+
+def test_a_crash_while_sending_never_mails_twice(database: Database, room: Newsroom) -> None:
+    def crash() -> None:
+        raise KeyboardInterrupt
+
+    asked(database, room, "ann@example.org")
+    with pytest.raises(KeyboardInterrupt):
+        send(database, HookedProvider(crash))
+    provider = MemoryProvider()
+    assert send(database, provider) == 0
+    later = NOW + consent.COOLDOWN
+    assert asked(database, room, "ann@example.org", later) is Requested.REPEATED
+    assert send(database, provider, now=later) == 1
+
+
+def test_several_workers_send_each_mail_once(database: Database, room: Newsroom) -> None:
+    """`newsletter run` and the web's own sending may meet, and so may several machines."""
+    for number in range(12):
+        asked(database, room, f"r{number}@example.org")
+    provider = MemoryProvider()
+    counts: list[int] = []
+    threads = [threading.Thread(target=lambda: counts.append(send(database, provider))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(counts) == 12
+    assert sorted(mail.address for mail in provider.sent) == sorted(f"r{number}@example.org" for number in range(12))
+
+
+def test_somebody_suppressed_or_gone_meanwhile_gets_none(database: Database, room: Newsroom) -> None:
+    for number in range(3):
+        asked(database, room, f"r{number}@example.org", NOW + number * MINUTE)
+
+    def meanwhile() -> None:
+        with database.transaction() as session:
+            suppress(session, "r1@example.org", SuppressionReason.MANUAL, "", NOW)
+            consent.leave(session, subscription_id=3, now=NOW, source="test")
+
+    provider = HookedProvider(meanwhile)
+    assert send(database, provider) == 1
+    assert [mail.address for mail in provider.sent] == ["r0@example.org"]
+
+
+def test_who_asks_again_meanwhile_gets_the_new_link_only(database: Database, room: Newsroom) -> None:
+    asked(database, room, "r0@example.org")
+    asked(database, room, "r1@example.org")
+    later = NOW + consent.COOLDOWN
+    provider = HookedProvider(lambda: asked(database, room, "r1@example.org", later))
+    assert send(database, provider, now=later) == 1
+    assert send(database, provider, now=later) == 1
+    link = link_in(provider.sent[1], "c")
+    assert SIGNER.read_confirm(link.rpartition("/")[2], later) == (2, later)
+
+
+@pytest.mark.parametrize(
+    ("first_enabled", "expected"),
+    [(True, "Fen Weekly"), (False, "Ely Weekly")],
+    ids=["the first", "the first that is enabled"],
+)
+def test_the_mail_looks_like_the_lists_first_enabled_edition(
+    database: Database, room: Newsroom, first_enabled: bool, expected: str
+) -> None:
+    with database.transaction() as session:
+        session.get_one(Edition, room.edition_id).enabled = first_enabled
+        newsroom(session, "ely", name="Ely Weekly", list_id=room.list_id)
+    asked(database, room, "ann@example.org")
+    provider = MemoryProvider()
+    send(database, provider)
+    [mail] = provider.sent
+    assert expected in mail.subject
+
+
+def test_a_request_is_still_answered_when_its_edition_was_closed(database: Database, room: Newsroom) -> None:
+    asked(database, room, "ann@example.org")
+    with database.transaction() as session:
+        session.get_one(Edition, room.edition_id).enabled = False
+    assert send(database, MemoryProvider()) == 1
+
+
+def test_what_cannot_be_sent_any_more_does_not_hold_up_the_rest(
+    database: Database, room: Newsroom, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked(database, room, "old@example.org")
+    later = NOW + timedelta(days=7, seconds=1)  # the link would have expired
+    asked(database, room, "new@example.org", later)
+    provider = MemoryProvider()
+    assert [send(database, provider, now=later, limit=1) for _ in range(2)] == [0, 1]
+    assert [mail.address for mail in provider.sent] == ["new@example.org"]
+    assert "subscription 1 gets no confirmation mail" in caplog.text
+    assert "example.org" not in caplog.text

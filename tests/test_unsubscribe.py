@@ -1,0 +1,207 @@
+"""Unsubscribing by link and by one click (RFC 8058): what acts at once, what shows the form, what never redirects."""
+
+from __future__ import annotations
+
+import pytest
+from lxml import html as lxml_html
+
+from newsletter.db import Database
+from newsletter.models import Edition
+from subscribers import consent
+from subscribers.models import ConsentAction, Subscription, SubscriptionState
+from tests import builders
+from tests.builders import NOW
+from tests.databases import sqlite_database
+from tests.sites import BASE_URL, TestSite, buttons, make_site, press, words
+
+__all__ = ["sqlite_database"]
+
+PENDING, CONFIRMED, LEFT = SubscriptionState.PENDING, SubscriptionState.CONFIRMED, SubscriptionState.LEFT
+URLENCODED = "application/x-www-form-urlencoded"
+MULTIPART = "multipart/form-data; boundary=frontier"
+
+
+def part(name: str, value: str, more: str = "") -> str:
+    return f'--frontier\r\nContent-Disposition: form-data; name="{name}"{more}\r\n\r\n{value}\r\n'
+
+
+ONE_CLICK = {
+    "urlencoded": (URLENCODED, "List-Unsubscribe=One-Click"),
+    "urlencoded, with a character set": (f"{URLENCODED}; charset=UTF-8", "List-Unsubscribe=One-Click"),
+    "urlencoded, escaped": (URLENCODED, "List%2DUnsubscribe=One%2DClick"),
+    "urlencoded, line end": (URLENCODED, "List-Unsubscribe=One-Click\r\n"),
+    "urlencoded, among others": (URLENCODED, "a=1&List-Unsubscribe=One-Click&b="),
+    "multipart": (MULTIPART, part("List-Unsubscribe", "One-Click") + "--frontier--\r\n"),
+    "multipart, among others": (
+        MULTIPART,
+        part("a", "1") + part("List-Unsubscribe", "One-Click", "\r\nContent-Type: text/plain") + "--frontier--",
+    ),
+}
+NOT_ONE_CLICK = {
+    "nothing": ("", ""),
+    "an empty form": (URLENCODED, ""),
+    "another value": (URLENCODED, "List-Unsubscribe=Two-Click"),
+    "lower case": (URLENCODED, "list-unsubscribe=one-click"),
+    "no value": (URLENCODED, "List-Unsubscribe"),
+    "another name": (URLENCODED, "Unsubscribe=One-Click"),
+    "the value twice": (URLENCODED, "List-Unsubscribe=One-ClickOne-Click"),
+    "JSON": ("application/json", '{"List-Unsubscribe": "One-Click"}'),
+    "plain text": ("text/plain", "List-Unsubscribe=One-Click"),
+    "multipart, another value": (MULTIPART, part("List-Unsubscribe", "No") + "--frontier--\r\n"),
+}
+
+
+@pytest.fixture
+def site(sqlite_database: Database) -> TestSite:
+    return make_site(sqlite_database)
+
+
+@pytest.fixture
+def either_site(database: Database) -> TestSite:
+    """The pages over SQLite and over PostgreSQL, for what the database may answer differently."""
+    return make_site(database)
+
+
+@pytest.mark.parametrize(("kind", "body"), ONE_CLICK.values(), ids=ONE_CLICK)
+@pytest.mark.parametrize("slash", ["", "/"], ids=["no slash", "slash"])
+def test_one_click_acts_at_once(site: TestSite, kind: str, body: str, slash: str) -> None:
+    """RFC 8058 section 3.1: either encoding, no cookie, no context, and never a redirect."""
+    subscription_id = site.reader("ann@example.org")
+    answer = site.client.post(
+        site.unsubscribe_path(subscription_id) + slash,
+        content=body,
+        headers={"Content-Type": kind, "User-Agent": "Mail/1.0"},
+    )
+    assert answer.status_code == 200
+    assert site.state(subscription_id) is LEFT
+    [evidence] = site.consents()
+    assert (evidence.action, evidence.source, evidence.network) == (
+        ConsentAction.LEFT,
+        f"{BASE_URL}/u",
+        "203.0.113.0/24",
+    )
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://mail.example"},
+        {"Origin": "null", "Sec-Fetch-Site": "cross-site"},
+        {"Cookie": "session=stale"},
+        {"Referer": "https://mail.example/inbox"},
+        {"Host": "other.example"},
+        {"Accept": "application/json"},
+        {"Expect": "100-continue"},
+    ],
+    ids=str,
+)
+def test_one_click_asks_for_no_context(site: TestSite, headers: dict[str, str]) -> None:
+    subscription_id = site.reader("ann@example.org")
+    path = site.unsubscribe_path(subscription_id)
+    answer = site.client.post(path, data={"List-Unsubscribe": "One-Click"}, headers=headers)
+    assert answer.status_code == 200
+    assert "set-cookie" not in answer.headers
+    assert site.state(subscription_id) is LEFT
+
+
+@pytest.mark.parametrize(("kind", "body"), NOT_ONE_CLICK.values(), ids=NOT_ONE_CLICK)
+def test_without_the_exact_pair_there_is_only_the_form(site: TestSite, kind: str, body: str) -> None:
+    subscription_id = site.reader("ann@example.org")
+    before = site.dump()
+    path = site.unsubscribe_path(subscription_id)
+    answer = site.client.post(path, content=body, headers={"Content-Type": kind} if kind else {})
+    assert answer.status_code == 200
+    assert buttons(answer.text) == ["Unsubscribe"]
+    assert site.dump() == before
+
+
+def test_the_pair_in_the_query_is_not_in_the_body(site: TestSite) -> None:
+    subscription_id = site.reader("ann@example.org")
+    path = site.unsubscribe_path(subscription_id)
+    assert site.client.post(f"{path}?List-Unsubscribe=One-Click").status_code == 200
+    assert site.state(subscription_id) is CONFIRMED
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        (MULTIPART, "garbage"),
+        ("multipart/form-data", part("List-Unsubscribe", "One-Click")),
+        (MULTIPART, part("List-Unsubscribe", "One-Click", '; filename="x"') + "--frontier--"),
+    ],
+)
+def test_a_damaged_body_changes_nothing(site: TestSite, kind: str, body: str) -> None:
+    subscription_id = site.reader("ann@example.org")
+    path = site.unsubscribe_path(subscription_id)
+    assert site.client.post(path, content=body, headers={"Content-Type": kind}).status_code == 400
+    assert site.state(subscription_id) is CONFIRMED
+
+
+def test_one_click_again_and_again(either_site: TestSite) -> None:
+    """Idempotent: the same answer, and one line of evidence."""
+    subscription_id = either_site.reader("ann@example.org")
+    path = either_site.unsubscribe_path(subscription_id)
+    answers = [either_site.client.post(path, data={"List-Unsubscribe": "One-Click"}) for _ in range(3)]
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({answer.text for answer in answers}) == 1
+    assert len(either_site.consents()) == 1
+
+
+def test_one_link_leaves_one_list(site: TestSite) -> None:
+    """Threat 16: an unsubscribe token is able to unsubscribe, from its list, and nothing else."""
+    with site.db.transaction() as session:
+        ely = builders.newsroom(session, "ely")
+    first = site.reader("ann@example.org")
+    with site.db.transaction() as session:
+        person = session.get_one(Subscription, first).subscriber_id
+        consent.join(session, subscriber_id=person, list_id=ely.list_id, now=NOW, source="test", wording="")
+    site.client.post(site.unsubscribe_path(first), data={"List-Unsubscribe": "One-Click"})
+    assert [site.state(number) for number in (first, first + 1)] == [LEFT, CONFIRMED]
+
+
+def test_the_unsubscribe_page(site: TestSite) -> None:
+    """U6, U8: one button, a masked address, in effect at once, undo, no guilt."""
+    subscription_id = site.reader("ann@example.org")
+    page = site.client.get(site.unsubscribe_path(subscription_id)).text
+    assert buttons(page) == ["Unsubscribe"]
+    assert "a•••@example.org" in words(page)
+    assert "ann@" not in page
+    page = press(site, page, "Unsubscribe")
+    assert site.state(subscription_id) is LEFT
+    assert "took effect at once" in words(page)
+    assert lxml_html.fromstring(page).xpath("//*[@role='status']")
+    page = press(site, page, "Undo: put me back on the list")
+    assert site.state(subscription_id) is CONFIRMED
+    assert [evidence.action for evidence in site.consents()] == [ConsentAction.LEFT, ConsentAction.JOINED]
+
+
+def test_who_has_left_is_told_so(site: TestSite) -> None:
+    subscription_id = site.reader("ann@example.org", LEFT)
+    page = site.client.get(site.unsubscribe_path(subscription_id)).text
+    assert "You are off the list" in page
+    assert buttons(page) == ["Undo: put me back on the list"]
+
+
+def test_nobody_is_put_back_on_a_closed_list(site: TestSite) -> None:
+    with site.db.transaction() as session:
+        session.get_one(Edition, site.room.edition_id).enabled = False
+    subscription_id = site.reader("ann@example.org")
+    path = site.unsubscribe_path(subscription_id)
+    page = press(site, site.client.get(path).text, "Unsubscribe")
+    assert "Fen Weekly is no longer sent" in words(page)
+    assert buttons(page) == []
+    fields = {"shown": str(site.room.list_id), "list": str(site.room.list_id)}
+    assert site.client.post(site.preferences_path(subscription_id), data=fields).status_code == 200
+    assert site.state(subscription_id) is LEFT
+
+
+def test_a_list_without_any_edition_has_a_name(site: TestSite) -> None:
+    with site.db.transaction() as session:
+        ely = builders.newsroom(session, "ely-news")
+        session.get_one(Edition, ely.edition_id).list_id = site.room.list_id
+        subscription_id = builders.reader(session, ely, "ann@example.org").id
+    assert "Ely News is no longer sent to a•••" in words(site.client.get(site.unsubscribe_path(subscription_id)).text)
+    page = site.client.get(site.preferences_path(subscription_id)).text
+    assert "Ely News" in words(page)
+    press(site, page, "Unsubscribe from everything")
+    assert site.state(subscription_id) is LEFT
