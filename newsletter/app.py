@@ -1,0 +1,91 @@
+"""The one place that wires: from settings to the parts that stages and edges use. Nothing is global."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property, partial
+from pathlib import Path
+
+from newsletter import __version__
+from newsletter.db import Database
+from newsletter.delivery import Post
+from newsletter.errors import ConfigurationError
+from newsletter.providers import Provider, load_provider
+from newsletter.render import Renderer
+from newsletter.settings import Settings
+from newsletter.sources import Source, load_source
+from newsletter.sources.http import Client
+from subscribers.tokens import Signer
+
+
+def utc_now() -> datetime:
+    """Return the time. Edges hand it down; nothing below them looks at a clock."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class App:
+    """An installation, put together. Parts are made when first used, so that a missing key stops only what needs it."""
+
+    settings: Settings
+    db: Database
+    clock: Callable[[], datetime] = utc_now
+
+    @cached_property
+    def renderer(self) -> Renderer:
+        """What turns issues into mails."""
+        templates = self.settings.templates
+        return Renderer(self.settings.path(templates) / "email" if templates else None)
+
+    @cached_property
+    def web_templates(self) -> Path | None:
+        """The folder whose page templates replace ours."""
+        return self.settings.path(self.settings.templates) / "web" if self.settings.templates else None
+
+    @cached_property
+    def signer(self) -> Signer:
+        """What signs readers' links. Raises ConfigurationError without a secret."""
+        if not self.settings.secrets:
+            raise ConfigurationError(
+                "No secret is set, so readers' links cannot be signed. `newsletter init` writes one into the settings; "
+                "or set NEWSLETTER_SECRETS to a JSON list with a random text of at least 32 characters."
+            )
+        return Signer(self.settings.secrets)
+
+    @cached_property
+    def provider(self) -> Provider:
+        """What carries mail. Raises ConfigurationError with the option that is missing or wrong."""
+        options = self.settings.provider.options
+        for name in ("path", "ca_file"):
+            if isinstance(options.get(name), str):
+                options[name] = str(self.settings.path(options[name]))
+        if self.settings.provider.use == "maildir":
+            options.setdefault("path", str(self.settings.path("outbox")))
+        return load_provider(self.settings.provider.use, options)
+
+    @cached_property
+    def client(self) -> Client:
+        """What reads sources over HTTP."""
+        fetch = self.settings.fetch
+        agent = f"Newsletter/{__version__} (+{self.settings.base_url})"
+        return Client(timeout=fetch.timeout, max_bytes=fetch.max_bytes, user_agent=agent)
+
+    @property
+    def open_source(self) -> Callable[[str, str], Source]:
+        """What makes a source from its kind and address."""
+        return partial(load_source, client=self.client)
+
+    @property
+    def post(self) -> Post:
+        """What sending an issue needs."""
+        return Post(self.provider, self.signer, self.settings.base_url, self.clock)
+
+
+def make_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now, check_schema: bool = True) -> App:
+    """Return the installation that `settings` describe. Raises SchemaError when its database is not up to date."""
+    db = Database(settings.database_url)
+    if check_schema:
+        db.check_schema()
+    return App(settings, db, clock)

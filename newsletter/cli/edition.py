@@ -1,0 +1,119 @@
+"""`newsletter edition`: the regional weeklies."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from newsletter.cli.base import JsonOption, group, open_app, say, say_json, table
+from newsletter.cli.newsroom import show
+
+commands = group("edition", "The regional weeklies.")
+
+
+@commands.command()
+def add(
+    slug: Annotated[str, typer.Argument(help="Its name in commands and addresses.")],
+    name: Annotated[str, typer.Option(help="What readers call it.")],
+    region: Annotated[list[str], typer.Option(help="A region it is about; may be repeated.")],
+    mailing_list: Annotated[str, typer.Option("--list", help="The list it is sent to.")],
+    sender: Annotated[str, typer.Option(help="The address it is sent from.")],
+    publisher: Annotated[str, typer.Option(help="Who publishes it.")],
+    postal_address: Annotated[str, typer.Option(help="Where post reaches the publisher; the law asks for it.")],
+    send: Annotated[str, typer.Option(help='Weekday and local time, such as "saturday 07:00".')],
+    time_zone: Annotated[str, typer.Option(help="Such as Europe/Kyiv.")],
+    contact: Annotated[str, typer.Option(help="Where corrections are taken; the sender when left out.")] = "",
+    sender_name: Annotated[str, typer.Option(help="The name it is sent from; the edition's when left out.")] = "",
+    tagline: Annotated[str, typer.Option(help="One sentence under the name.")] = "",
+    language: Annotated[str, typer.Option(help="Such as en, uk or pt-BR.")] = "en",
+    min_stories: Annotated[int, typer.Option(help="Fewer new stories than this, and the week is skipped.")] = 4,
+    max_stories: Annotated[int, typer.Option(help='The lead and "More" together.')] = 9,
+) -> None:
+    """Add an edition. The other settings are in the newsroom file: `newsletter export`, edit, `newsletter apply`.
+
+    Example: newsletter edition add ukraine-weekly --name "Ukraine Weekly" --region UA --list ukraine
+    --sender weekly@example.org --publisher "Example Press" --postal-address "1 Main St, Lviv"
+    --send "saturday 07:00" --time-zone Europe/Kyiv
+    """
+    from newsletter import newsroom
+
+    weekday, _, at = send.strip().lower().partition(" ")
+    entry = newsroom.checked(
+        newsroom.EditionEntry,
+        slug=slug,
+        name=name,
+        tagline=tagline,
+        regions=region,
+        list=mailing_list,
+        language=language,
+        sender_name=sender_name or name,
+        sender_address=sender,
+        publisher=publisher,
+        postal_address=postal_address,
+        contact=contact or sender,
+        send_weekday=weekday,
+        send_time=at.strip(),
+        time_zone=time_zone,
+        min_stories=min_stories,
+        max_stories=max_stories,
+    )
+    app = open_app()
+    with app.db.transaction() as session:
+        change = newsroom.put_edition(session, entry, app.clock())
+    show([change] if change else [])
+
+
+@commands.command("list")
+def list_(json: JsonOption = False) -> None:
+    """Print the editions with their next send time. Example: newsletter edition list"""
+    from sqlmodel import select
+
+    from newsletter import issues, newsroom
+    from newsletter.models import Edition
+
+    app = open_app()
+    with app.db.reading() as session:
+        entries = {entry.slug: entry for entry in newsroom.read(session).editions}
+        rows = session.exec(select(Edition).order_by(Edition.slug)).all()
+    coming = {row.slug: issues.next_slot(row, app.clock()) for row in rows}
+    if json:
+        say_json(
+            [
+                entries[one].model_dump() | {"next_week": coming[one].week, "next_send_at": coming[one].send_at}
+                for one in entries
+            ]
+        )
+    elif not rows:
+        say("There are no editions yet. Add one with `newsletter edition add` or `newsletter apply`.")
+    else:
+        table(
+            ("Edition", "Name", "Regions", "List", "Next"),
+            (
+                (
+                    one.slug,
+                    one.name,
+                    ", ".join(one.regions),
+                    one.list,
+                    f"{coming[one.slug].send_at:%Y-%m-%d %H:%M} UTC",
+                )
+                for one in entries.values()
+            ),
+        )
+
+
+@commands.command("set")
+def set_(
+    slug: str,
+    change: Annotated[list[str], typer.Argument(help="key=value, with the keys of the newsroom file.")],
+) -> None:
+    """Change an edition. Lists are written with commas.
+
+    Example: newsletter edition set ukraine-weekly send_time=08:30 max_stories=7
+    """
+    from newsletter import newsroom
+
+    app = open_app()
+    with app.db.transaction() as session:
+        changed = newsroom.change_edition(session, slug, change, app.clock())
+    show([changed] if changed else [])

@@ -1,0 +1,118 @@
+"""What `newsletter check` looks at: every part once, each with a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from sqlalchemy import func
+from sqlmodel import Session, col, select
+
+from newsletter.app import App
+from newsletter.errors import NewsletterError
+from newsletter.models import Edition, Source
+from newsletter.providers import Checkable
+from subscribers.models import MailingList, Subscription, SubscriptionState
+
+
+@dataclass(frozen=True)
+class Inspected:
+    """One part and what was found."""
+
+    part: str
+    ok: bool
+    message: str
+
+
+def inspect(app: App) -> list[Inspected]:
+    """Return a finding for each part, in the order in which they depend on one another."""
+    found = [_guarded("database", lambda: _database(app))]
+    found.append(_guarded("secret", lambda: _secret(app)))
+    found.append(_address(app))
+    found.append(_guarded("provider", lambda: _provider(app)))
+    if found[0].ok:
+        with app.db.reading() as session:
+            found += [*_editions(session), *_sources(session)]
+    return found
+
+
+def _guarded(part: str, look: Callable[[], str]) -> Inspected:
+    try:
+        return Inspected(part, ok=True, message=look())
+    except NewsletterError as error:
+        return Inspected(part, ok=False, message=str(error))
+
+
+def _database(app: App) -> str:
+    app.db.check_schema()
+    return f"{app.db}, schema {app.db.revision()}"
+
+
+def _secret(app: App) -> str:
+    count = len(app.settings.secrets)
+    return f"links can be signed; {count} secret{'s' if count > 1 else ''}" if app.signer else ""
+
+
+def _address(app: App) -> Inspected:
+    base_url = app.settings.base_url
+    if urlsplit(base_url).scheme == "https":
+        return Inspected("base_url", ok=True, message=base_url)
+    return Inspected(
+        "base_url",
+        ok=False,
+        message=f"{base_url} is fine for a trial; readers need an https address (RFC 8058, R37)",
+    )
+
+
+def _provider(app: App) -> str:
+    provider = app.provider
+    name = app.settings.provider.use
+    return (
+        f"{name}: {provider.check()}"
+        if isinstance(provider, Checkable)
+        else f"{name}: nothing to look at before sending"
+    )
+
+
+def _editions(session: Session) -> Iterator[Inspected]:
+    editions = session.exec(select(Edition).order_by(Edition.slug)).all()
+    if not editions:
+        yield Inspected(
+            "editions",
+            ok=False,
+            message="there are none; add one with `newsletter edition add` or `newsletter apply`",
+        )
+    for edition in editions:
+        mailing_list = session.get_one(MailingList, edition.list_id)
+        query = select(func.count()).where(
+            Subscription.list_id == edition.list_id, Subscription.state == SubscriptionState.CONFIRMED
+        )
+        readers = session.exec(query).one()
+        yield Inspected(
+            f"edition {edition.slug}",
+            ok=bool(readers),
+            message=f"{readers} confirmed readers on list {mailing_list.slug}"
+            + ("" if readers else "; import some with `newsletter subscriber import`, or wait for sign-ups"),
+        )
+
+
+def _sources(session: Session) -> Iterator[Inspected]:
+    sources = session.exec(select(Source).where(col(Source.enabled)).order_by(Source.slug)).all()
+    if not sources:
+        yield Inspected(
+            "sources",
+            ok=False,
+            message="there are none; add one with `newsletter source add` or `newsletter apply`",
+        )
+    for source in sources:
+        if source.fetched_at is None:
+            yield Inspected(f"source {source.slug}", ok=True, message="not read yet; `newsletter gather` does")
+        elif source.failures:
+            yield Inspected(
+                f"source {source.slug}",
+                ok=False,
+                message=f"failed {source.failures} times: {source.last_error}",
+            )
+        else:
+            yield Inspected(f"source {source.slug}", ok=True, message=f"read {source.fetched_at:%Y-%m-%d %H:%M} UTC")

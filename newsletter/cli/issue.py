@@ -1,0 +1,272 @@
+"""`newsletter issue`: one week's number of an edition, from draft to sent."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from newsletter.cli import issue_sending
+from newsletter.cli.base import JsonOption, group, open_app, say, say_json, table, warn, who
+
+if TYPE_CHECKING:
+    from sqlmodel import Session
+
+    from newsletter.issues import Choice
+    from newsletter.models import Issue
+    from newsletter.preflight import Finding
+
+commands = group("issue", "One week's number of an edition, from draft to sent.")
+issue_sending.register(commands)
+
+IssueArgument = Annotated[
+    str, typer.Argument(metavar="ISSUE", help="An edition's name for its latest issue, or edition/2026-W47.")
+]
+
+
+@commands.command()
+def draft(
+    edition: Annotated[str, typer.Argument(help="The edition's name.")],
+    week: Annotated[str, typer.Option(help="Such as 2026-W47; the next one to be sent when left out.")] = "",
+    json: JsonOption = False,
+) -> None:
+    """Choose the week's stories and make the issue, or make it again. Pins, drops and rewritten words stay.
+
+    Example: newsletter issue draft ukraine-weekly
+    """
+    from newsletter import issues
+
+    app = open_app()
+    with app.db.transaction() as session:
+        found = issues.find_edition(session, edition)
+        slot = issues.slot_of(found, week) if week else issues.next_slot(found, app.clock())
+        drafted = issues.draft(session, found, slot, app.clock())
+        facts = _facts(session, drafted.issue)
+    _print(facts, json=json)
+    if not json and drafted.choice.left_out:
+        say(f"{len(drafted.choice.left_out)} stories were left out; `newsletter issue show {edition} --why` says why.")
+
+
+@commands.command()
+def show(
+    issue: IssueArgument,
+    why: Annotated[bool, typer.Option("--why", help="Also print the stories left out, with the reason.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Print an issue: its state, its stories in order, and why each was chosen.
+
+    Example: newsletter issue show ukraine-weekly --why
+    """
+    from newsletter import issues
+
+    app = open_app()
+    with app.db.reading() as session:
+        found = issues.find_issue(session, issue)
+        facts = _facts(session, found)
+        choice = issues.reconsider(session, found, app.clock()) if why else None
+    _print(facts, json=json, left_out=choice)
+
+
+@commands.command()
+def edit(
+    issue: IssueArgument,
+    lead: Annotated[int | None, typer.Option(help="Make this story the lead. Stories are named by number.")] = None,
+    pin: Annotated[list[int] | None, typer.Option(help="Keep this story in, at its place.")] = None,
+    unpin: Annotated[list[int] | None, typer.Option(help="Let a new draft decide about this story.")] = None,
+    drop: Annotated[list[int] | None, typer.Option(help="Leave this story out, also of new drafts.")] = None,
+    restore: Annotated[list[int] | None, typer.Option(help="Bring a dropped story back.")] = None,
+    order: Annotated[str, typer.Option(help="Stories that come first, in this order, such as 4,2,9.")] = "",
+    subject: Annotated[str | None, typer.Option(help='The subject; "" for the proposed one.')] = None,
+    preheader: Annotated[str | None, typer.Option(help='The line after the subject; "" for the proposed one.')] = None,
+    headline: Annotated[list[str] | None, typer.Option(help="STORY=new headline; empty for the source's.")] = None,
+    summary: Annotated[list[str] | None, typer.Option(help="STORY=new summary; empty for the source's.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Change an issue before it is sent. An approval is taken back by any change.
+
+    Example: newsletter issue edit ukraine-weekly --lead 12 --drop 9 --headline "7=Ferry returns on Monday"
+    """
+    from newsletter import issues
+
+    changes = issues.Changes(
+        lead=lead,
+        pin=pin or (),
+        unpin=unpin or (),
+        drop=drop or (),
+        restore=restore or (),
+        order=[_number(part) for part in order.split(",") if part.strip()],
+        subject=subject,
+        preheader=preheader,
+        headlines=dict(_worded(text) for text in headline or ()),
+        summaries=dict(_worded(text) for text in summary or ()),
+    )
+    app = open_app()
+    with app.db.transaction() as session:
+        found = issues.lock_issue(session, issues.find_issue(session, issue).id)
+        issues.edit(session, found, changes)
+        facts = _facts(session, found)
+    _print(facts, json=json)
+
+
+@commands.command()
+def preview(
+    issue: IssueArgument,
+    folder: Annotated[Path, typer.Option(help="Where the files go.")] = Path("preview"),
+    json: JsonOption = False,
+) -> None:
+    """Write the mail as html and text, and as pictures where Chromium is installed.
+
+    Example: newsletter issue preview ukraine-weekly --folder /tmp/look
+    """
+    from newsletter import delivery, issues
+    from newsletter.models import Edition
+    from newsletter.preview import write_preview
+
+    app = open_app()
+    with app.db.reading() as session:
+        found = issues.find_issue(session, issue)
+        name = issues.issue_name(session, found).replace("/", "-")
+        edition = session.get_one(Edition, found.edition_id)
+        mail, findings = issues.render(session, found, app.renderer, app.settings.base_url)
+    values = delivery.example_values("reader@example.org", "preview", edition, app.settings.base_url, app.clock())
+    written = write_preview(mail, values, folder, name)
+    if json:
+        say_json({"files": [str(path) for path in written], "findings": _finding_rows(findings)})
+        return
+    for path in written:
+        say(f"Wrote {path}")
+    if not any(path.suffix == ".png" for path in written):
+        say("No pictures: Chromium was not found (Debian: apt-get install chromium).")
+    show_findings(findings)
+
+
+@commands.command()
+def test(
+    issue: IssueArgument,
+    to: Annotated[list[str], typer.Option(help="Who gets the test; may be repeated.")],
+) -> None:
+    """Send one marked test through the provider. The ledger is not touched.
+
+    Example: newsletter issue test ukraine-weekly --to me@example.org
+    """
+    issue_sending.send_tests(issue, to)
+
+
+@commands.command()
+def approve(
+    issue: IssueArgument,
+    by: Annotated[str, typer.Option(help="Who approves; the login name when left out.")] = "",
+    json: JsonOption = False,
+) -> None:
+    """Freeze the subject, html and text: exactly this is sent, at the edition's time or by `issue send`.
+
+    Example: newsletter issue approve ukraine-weekly
+    """
+    from newsletter import issues
+
+    app = open_app()
+    with app.db.transaction() as session:
+        found = issues.lock_issue(session, issues.find_issue(session, issue).id)
+        findings = issues.approve(session, found, app.renderer, app.settings.base_url, by=by or who(), now=app.clock())
+        name = issues.issue_name(session, found)
+    if json:
+        say_json({"issue": name, "content_hash": found.content_hash, "findings": _finding_rows(findings)})
+        return
+    say(f"{name} is approved: {found.subject}")
+    say(f"Content hash {found.content_hash}.")
+    at = f"{found.send_at:%A %Y-%m-%d at %H:%M} UTC"
+    say(f"It goes out on {at} by `newsletter run`, or now by `newsletter issue send`.")
+    show_findings(findings)
+
+
+@commands.command()
+def skip(
+    issue: IssueArgument,
+    reason: Annotated[str, typer.Option(help="Why this week is left out.")],
+) -> None:
+    """Leave a week out, with a reason.
+
+    Example: newsletter issue skip ukraine-weekly --reason "Public holiday"
+    """
+    from newsletter import issues
+
+    app = open_app()
+    with app.db.transaction() as session:
+        found = issues.lock_issue(session, issues.find_issue(session, issue).id)
+        issues.skip(session, found, reason)
+        name = issues.issue_name(session, found)
+    say(f"{name} is skipped: {reason}")
+
+
+def show_findings(findings: list[Finding]) -> None:
+    """Print what preflight found, errors first."""
+    for finding in sorted(findings, key=lambda one: one.severity):
+        warn(f"{finding.severity} {finding.rule}: {finding.message} {finding.fix}")
+
+
+def _finding_rows(findings: list[Finding]) -> list[dict[str, str]]:
+    return [{"rule": one.rule, "severity": one.severity, "message": one.message, "fix": one.fix} for one in findings]
+
+
+def _facts(session: Session, issue: Issue) -> dict[str, Any]:
+    """Return what `show` prints, from the rows."""
+    from newsletter import issues
+
+    return {
+        "issue": issues.issue_name(session, issue),
+        "number": issue.number,
+        "state": issue.state,
+        "reason": issue.reason,
+        "send_at": issue.send_at,
+        "subject": issue.subject or issue.subject_override,
+        "approved_by": issue.approved_by,
+        "stories": [
+            {
+                "id": place.story.id,
+                "place": "dropped" if place.row.position is None else "lead" if place.row.position == 0 else "more",
+                "pinned": place.row.pinned,
+                "headline": place.headline,
+                "source": place.source.name,
+                "published_at": place.story.published_at,
+                "link": place.story.link,
+                "score": place.row.score,
+                "reasons": place.row.reasons,
+            }
+            for place in issues.all_places(session, issue.id)
+            if place.row.position is not None or place.row.dropped
+        ],
+    }
+
+
+def _print(facts: dict[str, Any], *, json: bool, left_out: Choice | None = None) -> None:
+    if json:
+        why_not = {} if left_out is None else {str(one): asdict(what) for one, what in left_out.left_out.items()}
+        say_json(facts | ({"left_out": why_not} if left_out else {}))
+        return
+    number = f", number {facts['number']}" if facts["number"] else ""
+    say(f"{facts['issue']}{number}: {facts['state']}{': ' + facts['reason'] if facts['reason'] else ''}")
+    say(f"Send time {facts['send_at']:%A %Y-%m-%d %H:%M} UTC.")
+    if facts["subject"]:
+        say(f"Subject: {facts['subject']}")
+    for story in facts["stories"]:
+        say(f"{story['place']:>7}  {story['id']:>4}  {story['headline']}")
+        say(f"               {story['source']}, {story['published_at']:%d %B}; because: {', '.join(story['reasons'])}")
+    if left_out and left_out.left_out:
+        say("Left out:")
+        rows = sorted(left_out.left_out.items())
+        table(("Story", "Headline", "Reason"), ((one, what.headline, what.reason) for one, what in rows))
+
+
+def _worded(text: str) -> tuple[int, str]:
+    number, equals, words = text.partition("=")
+    if not equals:
+        raise typer.BadParameter(f"{text!r}: write STORY=words, such as 7=Ferry returns on Monday")
+    return _number(number), words
+
+
+def _number(text: str) -> int:
+    if not text.strip().isdigit():
+        raise typer.BadParameter(f"{text!r} is no story number; `newsletter issue show` prints them")
+    return int(text)

@@ -1,0 +1,251 @@
+"""When the stages run. What is due is read from rows, not from timers: downtime and several schedulers do no harm.
+
+every minute:  gather, when it is time -> draft, before an edition's hour -> approve, where the rule says send
+               -> send what is approved and due -> take up what is half sent -> send waiting confirmations
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from functools import partial
+
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.interval import IntervalTrigger
+from sqlmodel import Session, col, func, select
+
+from newsletter import delivery, gather, issues, signup
+from newsletter.app import App
+from newsletter.errors import NewsletterError
+from newsletter.issues import Slot
+from newsletter.models import Chunk, ChunkState, DeadlineRule, Edition, Issue, IssueState, Source
+
+log = logging.getLogger(__name__)
+
+_TICK_SECONDS = 60
+
+
+class Act(StrEnum):
+    """What is due for an edition's week."""
+
+    #: Make the issue from the stories there are.
+    DRAFT = "draft"
+    #: Nobody made an issue while there was time; leave a skipped row that says so.
+    MISSED = "missed"
+    #: Nobody approved it, and the edition says to send it anyway.
+    APPROVE = "approve"
+    #: Send it, or go on sending it.
+    SEND = "send"
+    #: It is approved, but its hour is too long past; an editor decides.
+    HOLD = "hold"
+
+
+@dataclass(frozen=True)
+class Due:
+    """One thing to do now, and for whom."""
+
+    act: Act
+    edition_slug: str
+    slot: Slot
+    issue_id: int | None = None
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a tick did, as a sentence; `failed` when it could not."""
+
+    what: str
+    failed: bool = False
+
+
+def due_for(edition: Edition, rows: Sequence[Issue], now: datetime, late_limit: timedelta) -> list[Due]:
+    """Return what is due for an edition, given its issues. Pure.
+
+    The coming week is drafted from its draft time on. The week just past is drafted late when nobody did and the limit
+    allows, else left out with a reason; and it is sent late within the limit only: nobody wants last week's news.
+    """
+    by_week = {issue.week: issue for issue in rows}
+    last, coming = issues.last_slot(edition, now), issues.next_slot(edition, now)
+    found: list[Due] = []
+    for slot in (last, coming):
+        issue = by_week.get(slot.week)
+        late = now - slot.send_at
+        if issue is None:
+            if slot.draft_at < edition.created_at and slot.send_at < edition.created_at:
+                continue
+            if now >= slot.draft_at:
+                found.append(Due(Act.DRAFT if late <= late_limit else Act.MISSED, edition.slug, slot))
+        elif issue.state is IssueState.DRAFT and edition.deadline_rule == DeadlineRule.SEND:
+            if timedelta() <= late <= late_limit:
+                found.append(Due(Act.APPROVE, edition.slug, slot, issue.id))
+        elif issue.state is IssueState.APPROVED and late >= timedelta():
+            found.append(Due(Act.SEND if late <= late_limit else Act.HOLD, edition.slug, slot, issue.id))
+    return found
+
+
+def gather_is_due(fetched: Sequence[datetime | None], now: datetime, every: timedelta) -> bool:
+    """Tell whether any enabled source was never read, or not for `every`. Pure."""
+    return any(at is None or now - at >= every for at in fetched)
+
+
+def tick(app: App, stop: threading.Event | None = None) -> list[Done]:
+    """Do everything that is due now and return what was done. One failure never keeps the rest from being done."""
+    done = _guarded("gathering", partial(_gather, app))
+    with app.db.reading() as session:
+        editions = session.exec(select(Edition).where(col(Edition.enabled)).order_by(Edition.slug)).all()
+    for edition in editions:
+        done += _guarded(edition.slug, partial(_edition, app, edition, stop))
+    for issue_id, name in _half_sent(app, app.clock()):
+        done += _guarded(name, partial(_send, app, issue_id, name, stop))
+    done += _guarded("confirmations", partial(_confirmations, app))
+    return done
+
+
+def start(app: App, stop: threading.Event, report: Callable[[Done], None]) -> BackgroundScheduler:
+    """Start ticking every minute in the background and return the scheduler; the first tick comes at once."""
+
+    def job() -> None:
+        if not stop.is_set():
+            for one in tick(app, stop):
+                report(one)
+
+    # The default job store is memory: what is due is in our own rows. The default grace of 1 s would drop late ticks.
+    scheduler = BackgroundScheduler(job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": 3600})
+    scheduler.add_job(job, IntervalTrigger(seconds=_TICK_SECONDS), id="tick", next_run_time=app.clock())
+    scheduler.start()
+    return scheduler
+
+
+def _guarded(name: str, step: Callable[[], list[Done]]) -> list[Done]:
+    try:
+        return step()
+    except NewsletterError as error:
+        return [Done(f"{name}: {error}", failed=True)]
+    except Exception:
+        log.exception("%s failed", name)
+        return [Done(f"{name}: failed unexpectedly; the log has the details", failed=True)]
+
+
+def _gather(app: App) -> list[Done]:
+    with app.db.reading() as session:
+        fetched = session.exec(select(Source.fetched_at).where(col(Source.enabled))).all()
+    if not gather_is_due(fetched, app.clock(), timedelta(minutes=app.settings.schedule.gather_every)):
+        return []
+    reports = gather.gather(app.db, app.open_source, clock=app.clock, threads=app.settings.fetch.threads)
+    new, updated = sum(one.new for one in reports), sum(one.updated for one in reports)
+    done = [Done(f"gathered {len(reports)} sources: {new} new stories, {updated} updated")]
+    return done + [Done(f"source {one.slug}: {one.error}", failed=True) for one in reports if one.error]
+
+
+def _edition(app: App, edition: Edition, stop: threading.Event | None) -> list[Done]:
+    """Do what is due for one edition; its issue may be drafted, approved and sent in one go."""
+    done: list[Done] = []
+    late_limit = timedelta(hours=app.settings.schedule.late_limit)
+    for _ in (Act.DRAFT, Act.APPROVE, Act.SEND):
+        with app.db.reading() as session:
+            rows = session.exec(select(Issue).where(Issue.edition_id == edition.id)).all()
+        new: list[Done] = []
+        for due in due_for(edition, rows, app.clock(), late_limit):
+            new += _guarded(f"{edition.slug}/{due.slot.week}", _step(app, edition, due, stop))
+        done += new
+        if not new or any(one.failed for one in new):
+            break
+    return done
+
+
+def _step(app: App, edition: Edition, due: Due, stop: threading.Event | None) -> Callable[[], list[Done]]:
+    name = f"{edition.slug}/{due.slot.week}"
+    match due.act:
+        case Act.DRAFT:
+            return partial(_draft, app, edition.id, due.slot, name)
+        case Act.MISSED:
+            return partial(_missed, app, edition.id, due.slot, name)
+        case Act.APPROVE:
+            return partial(_approve, app, due, name)
+        case Act.HOLD:
+            return partial(_hold, app, due, name)
+        case Act.SEND:
+            return partial(_send, app, due.issue_id or 0, name, stop)
+
+
+def _draft(app: App, edition_id: int, slot: Slot, name: str) -> list[Done]:
+    with app.db.transaction() as session:
+        edition = session.get_one(Edition, edition_id)
+        if _exists(session, edition_id, slot.week):  # another scheduler was faster
+            return []
+        drafted = issues.draft(session, edition, slot, app.clock())
+        if drafted.issue.state is IssueState.SKIPPED:
+            return [Done(f"{name}: skipped: {drafted.issue.reason}")]
+        return [Done(f"{name}: drafted with {len(drafted.choice.chosen)} stories; it waits for approval")]
+
+
+def _missed(app: App, edition_id: int, slot: Slot, name: str) -> list[Done]:
+    limit = app.settings.schedule.late_limit
+    reason = f"missed: nothing ran from its draft time until {limit:g} h after its send time"
+    with app.db.transaction() as session:
+        made = issues.record_missed(session, session.get_one(Edition, edition_id), slot, reason, app.clock())
+    return [Done(f"{name}: skipped: {reason}")] if made else []
+
+
+def _approve(app: App, due: Due, name: str) -> list[Done]:
+    with app.db.transaction() as session:
+        issue = issues.lock_issue(session, due.issue_id or 0)
+        if issue.state is not IssueState.DRAFT:
+            return []
+        issues.approve(session, issue, app.renderer, app.settings.base_url, by="the deadline rule", now=app.clock())
+    return [Done(f"{name}: approved by the edition's deadline rule")]
+
+
+def _hold(app: App, due: Due, name: str) -> list[Done]:
+    limit = app.settings.schedule.late_limit
+    reason = f"held: more than {limit:g} h after its send time; `newsletter issue send {name}` sends it all the same"
+    with app.db.transaction() as session:
+        issue = issues.lock_issue(session, due.issue_id or 0)
+        if issue.state is not IssueState.APPROVED or issue.reason:
+            return []
+        issue.reason = reason
+        session.add(issue)
+    return [Done(f"{name}: {reason}")]
+
+
+def _send(app: App, issue_id: int, name: str, stop: threading.Event | None) -> list[Done]:
+    report = delivery.send(app.db, issue_id, app.post, stop=stop)
+    counts = report.tally
+    held = f", {counts.uncertain} uncertain" if counts.uncertain else ""
+    return [Done(f"{name}: {report.state}: {counts.accepted} of {counts.expected} accepted{held}")]
+
+
+def _half_sent(app: App, now: datetime) -> list[tuple[int, str]]:
+    """Return the issues that are being sent and have something to do: a chunk that is due, or a claim to judge.
+
+    One that the provider refused has a reason; it waits for `issue resume`, so that nobody is asked every minute.
+    """
+    state, not_before = col(Chunk.state), col(Chunk.not_before)
+    due = (state == ChunkState.CLAIMED) | ((state == ChunkState.PLANNED) & (not_before.is_(None) | (not_before <= now)))
+    query = (
+        select(Issue.id, Edition.slug, Issue.week)
+        .join(Edition, col(Edition.id) == Issue.edition_id)
+        .where(
+            Issue.state == IssueState.SENDING,
+            Issue.reason == "",
+            col(Issue.id).in_(select(Chunk.issue_id).where(due)),
+        )
+    )
+    with app.db.reading() as session:
+        return [(issue_id, f"{slug}/{week}") for issue_id, slug, week in session.exec(query)]
+
+
+def _confirmations(app: App) -> list[Done]:
+    sent = signup.send_confirmations(
+        app.db, app.provider, app.renderer, app.signer, base_url=app.settings.base_url, now=app.clock()
+    )
+    return [Done(f"sent {sent} confirmation mail{'s' if sent > 1 else ''}")] if sent else []
+
+
+def _exists(session: Session, edition_id: int, week: str) -> bool:
+    query = select(func.count()).select_from(Issue).where(Issue.edition_id == edition_id, Issue.week == week)
+    return bool(session.exec(query).one())
