@@ -5,13 +5,32 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from newsletter.sources import Fetched, Item
-from newsletter.sources.http import Answer
+from newsletter.sources import Fetched, Item, Previous
+from newsletter.sources.http import Answer, Client
 
 #: Entries of one feed that are kept, the newest.
 ENTRY_LIMIT = 200
 
 _OLDEST = datetime.min.replace(tzinfo=UTC)
+
+
+class Document:
+    """A source that is one document at one address. A kind of it says how the document is read."""
+
+    def __init__(self, url: str, client: Client) -> None:
+        self._url = url
+        self._client = client
+
+    def fetch(self, previous: Previous) -> Fetched:
+        """Return what the document has now, or `not_modified`. Raises FetchError."""
+        answer = self._client.get(self._url, previous)
+        if answer.not_modified:
+            return Fetched(not_modified=True, etag=answer.etag, last_modified=answer.last_modified)
+        return self.read(answer)
+
+    def read(self, answer: Answer) -> Fetched:
+        """Return what the document says. Raises FetchError when it is of another kind."""
+        raise NotImplementedError
 
 
 def fetched(answer: Answer, title: str, entries: Iterable[Item]) -> Fetched:

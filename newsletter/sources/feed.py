@@ -18,10 +18,10 @@ from typing import Any
 import feedparser
 
 from newsletter.errors import FetchError
-from newsletter.sources import Fetched, Item, Previous
+from newsletter.sources import Fetched, Item
 from newsletter.sources.detect import NO_FEED, Shape, refusal, shape_of
-from newsletter.sources.entries import fetched
-from newsletter.sources.http import Answer, Client
+from newsletter.sources.entries import Document, fetched
+from newsletter.sources.http import Answer
 from newsletter.sources.text import Extract, Picture, absolute_url, described, from_html, language_tag, plain_text
 
 _REFERENCE = re.compile(rb"&#(?:[xX]([0-9a-fA-F]+)|([0-9]+));?")
@@ -29,18 +29,11 @@ _MARKUP = re.compile(r"</[a-z]|<(?:br|hr|img|p|script|style|iframe|svg|wbr)\b|&(
 _PICTURE_NAME = re.compile(r"\.(?:jpe?g|png|webp|gif)(?:$|[?#])", re.IGNORECASE)
 
 
-class FeedSource:
+class FeedSource(Document):
     """A source of kind `feed`: one RSS or Atom feed by its address."""
 
-    def __init__(self, url: str, client: Client) -> None:
-        self._url = url
-        self._client = client
-
-    def fetch(self, previous: Previous) -> Fetched:
-        """Return the feed's entries, or `not_modified`. Raises FetchError."""
-        answer = self._client.get(self._url, previous)
-        if answer.not_modified:
-            return Fetched(not_modified=True, etag=answer.etag, last_modified=answer.last_modified)
+    def read(self, answer: Answer) -> Fetched:
+        """Return the feed's entries. Raises FetchError."""
         return parse_feed(answer)
 
 

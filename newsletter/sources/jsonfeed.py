@@ -6,10 +6,10 @@ import json
 import re
 from html import unescape
 
-from newsletter.sources import Fetched, Item, Previous
+from newsletter.sources import Fetched, Item
 from newsletter.sources.detect import Shape, refusal
-from newsletter.sources.entries import fetched
-from newsletter.sources.http import Answer, Client
+from newsletter.sources.entries import Document, fetched
+from newsletter.sources.http import Answer
 from newsletter.sources.text import (
     HTML_LIMIT,
     Picture,
@@ -24,18 +24,11 @@ from newsletter.sources.text import (
 _REFERENCE = re.compile(r"&(?:#\w{1,8}|[A-Za-z]\w{1,30});")
 
 
-class JsonFeedSource:
+class JsonFeedSource(Document):
     """A source of kind `jsonfeed`: one JSON Feed by its address."""
 
-    def __init__(self, url: str, client: Client) -> None:
-        self._url = url
-        self._client = client
-
-    def fetch(self, previous: Previous) -> Fetched:
-        """Return the feed's items, or `not_modified`. Raises FetchError."""
-        answer = self._client.get(self._url, previous)
-        if answer.not_modified:
-            return Fetched(not_modified=True, etag=answer.etag, last_modified=answer.last_modified)
+    def read(self, answer: Answer) -> Fetched:
+        """Return the feed's items. Raises FetchError."""
         return parse_json_feed(answer)
 
 
