@@ -19,9 +19,11 @@ $(STAMP): requirements/dev.txt pyproject.toml
 	@touch $(STAMP)
 
 demo: $(STAMP)  ## Load a sample newsroom, gather, draft, approve and send it into a maildir; print where to look
+	@sh scripts/chromium.sh || echo "Going on without pictures."
 	@$(BIN)/python -m demo.run
 
 test: $(STAMP)  ## Run every test, with Chromium and PostgreSQL (installed through apt where missing)
+	@sh scripts/chromium.sh
 	@sh scripts/with-postgresql.sh $(BIN)/python -m pytest -n $(JOBS) $(PYTEST)
 
 check: $(STAMP)  ## Types, lint, format, arrows between modules

@@ -137,7 +137,7 @@ def _gather(app: App) -> list[Done]:
         return []
     reports = gather.gather(app.db, app.open_source, clock=app.clock, threads=app.settings.fetch.threads)
     new, updated = sum(one.new for one in reports), sum(one.updated for one in reports)
-    done = [Done(f"gathered {len(reports)} sources: {new} new stories, {updated} updated")]
+    done = [Done(f"sources read: {len(reports)}; new stories: {new}, updated: {updated}")]
     return done + [Done(f"source {one.slug}: {one.error}", failed=True) for one in reports if one.error]
 
 

@@ -1,5 +1,5 @@
 # Usage: sh scripts/with-postgresql.sh COMMAND...
-# Runs a command with Chromium installed and TEST_POSTGRESQL_URL naming a throw-away PostgreSQL server on loopback.
+# Runs a command with TEST_POSTGRESQL_URL naming a throw-away PostgreSQL server on loopback.
 set -e
 here=$(dirname "$0")
 
@@ -12,11 +12,7 @@ find_initdb() {
 }
 
 found=
-missing=
-find_initdb || missing="postgresql"
-command -v chromium >/dev/null 2>&1 || command -v chromium-browser >/dev/null 2>&1 \
-    || command -v google-chrome >/dev/null 2>&1 || missing="$missing chromium fonts-liberation fonts-noto-core"
-[ -z "$missing" ] || sh "$here/apt-install.sh" "the tests open pages in a browser and use a real PostgreSQL" $missing
+find_initdb || sh "$here/apt-install.sh" "the tests use a real one" postgresql
 find_initdb || { echo "PostgreSQL's initdb was not found. Install postgresql and run this again." >&2; exit 1; }
 
 if [ -n "$TEST_POSTGRESQL_URL" ]; then

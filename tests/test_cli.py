@@ -195,7 +195,7 @@ def test_a_bad_source_gets_a_sentence_and_the_others_go_on(
     reports = {one["slug"]: one for one in newsroom("gather", "--json", code=IN_PART).json}
     assert sentence in reports["bad"]["error"]
     assert reports["fen-post"]["new"] == 5
-    assert "failed 1 times" in newsroom("source", "list").out
+    assert "failed, 1 in a row" in newsroom("source", "list").out
     newsroom("source", "disable", "bad")
     newsroom("gather")
     newsroom("source", "remove", "bad", "--yes")
@@ -314,7 +314,7 @@ def test_a_list_without_readers_and_a_missing_key(newsroom: Run, monkeypatch: py
 
 def test_run_once_does_what_is_due_and_says_so(newsroom: Run) -> None:
     done = newsroom("run", "--once", "--json").json
-    assert done[0] == {"what": "gathered 1 sources: 5 new stories, 0 updated", "failed": False}
+    assert done[0] == {"what": "sources read: 1; new stories: 5, updated: 0", "failed": False}
     newsroom("run", "--once")
 
 

@@ -13,6 +13,7 @@ from sqlmodel import Session, select
 from newsletter import delivery, issues
 from newsletter.db import Database
 from newsletter.delivery import Post, Tally, ledger
+from newsletter.delivery.planning import plan
 from newsletter.delivery.send import is_gone, worker_name
 from newsletter.errors import ProviderRefused, Refused
 from newsletter.mail import Mail, Outcome, Recipient, Status
@@ -280,7 +281,7 @@ def test_an_outcome_the_provider_forgot_is_uncertain(database: Database) -> None
 def crashed(database: Database, issue_id: int, worker: str) -> ledger.Claim:
     """Plan, and claim a chunk as a worker that dies before it records anything."""
     with database.transaction() as session:
-        ledger.plan(session, session.get_one(Issue, issue_id), 3, NOW)
+        plan(session, session.get_one(Issue, issue_id), 3, NOW)
         claimed = ledger.claim(session, issue_id, worker, NOW)
         assert claimed is not None
         return claimed
@@ -335,6 +336,52 @@ def test_a_slow_worker_that_reports_after_its_lease_is_believed(database: Databa
     assert counts(database, issue_id) == Tally(expected=3, accepted=3)
 
 
+@pytest.mark.parametrize("how", ["deferred", "refused"])
+def test_a_slow_worker_that_gives_readers_back_reopens_the_issue(database: Database, how: str) -> None:
+    _, issue_id = approved(database, readers=3)
+    claimed = crashed(database, issue_id, "another-host:17:99")
+    late = NOW + timedelta(hours=1)
+    assert send(database, issue_id, Scripted(), late).state is IssueState.SENT
+    with database.transaction() as session:
+        if how == "deferred":
+            outcomes = [Outcome(one.delivery_id, Status.DEFERRED, "later") for one in claimed.readers]
+            ledger.record(session, claimed, outcomes, late)
+        else:
+            ledger.release(session, claimed, "smtp: no", late)
+        assert session.get_one(Issue, issue_id).state is IssueState.SENDING
+    assert counts(database, issue_id).planned == 3
+    provider = Scripted()
+    assert send(database, issue_id, provider, late + timedelta(hours=1)).tally == Tally(expected=3, accepted=3)
+    assert max(provider.addresses.values()) == 1
+
+
+def test_workers_that_defer_and_hold_at_once_do_not_deadlock(database: Database) -> None:
+    """Rows are locked in one order; on PostgreSQL another order was a deadlock waiting to happen."""
+    _, issue_id = approved(database, readers=40)
+    statuses = {f"r{number}": Status.DEFERRED for number in range(0, 40, 2)}
+    provider, late = Scripted(chunk_size=2, **statuses), NOW + timedelta(hours=1)
+    errors: list[Exception] = []
+
+    def work(now: datetime) -> None:
+        try:
+            for _ in range(3):
+                delivery.send(database, issue_id, Post(provider, SIGNER, BASE, lambda: now))
+        except Exception as error:  # noqa: BLE001 - reported below
+            errors.append(error)
+
+    threads = [threading.Thread(target=work, args=(now,)) for now in (NOW, late, NOW, late)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert (
+        counts(database, issue_id).accepted + counts(database, issue_id).open + counts(database, issue_id).rejected
+        == 40
+    )
+    assert max(provider.addresses.values()) == 1
+
+
 def test_a_report_of_an_older_attempt_changes_nothing(database: Database) -> None:
     _, issue_id = approved(database, readers=3)
     claimed = crashed(database, issue_id, dead_worker())
@@ -376,8 +423,8 @@ def send_unchecked(database: Database, issue_id: int, provider: Scripted) -> Non
 def test_planning_twice_at_once_plans_each_reader_once(database: Database) -> None:
     _, issue_id = approved(database, readers=20)
     with database.transaction() as session:
-        ledger.plan(session, session.get_one(Issue, issue_id), 3, NOW)
-        ledger.plan(session, session.get_one(Issue, issue_id), 7, NOW)
+        plan(session, session.get_one(Issue, issue_id), 3, NOW)
+        plan(session, session.get_one(Issue, issue_id), 7, NOW)
         assert len(session.exec(select(Delivery)).all()) == 20
         sizes = Counter(one.chunk for one in session.exec(select(Delivery)))
         assert sizes == {**dict.fromkeys(range(6), 3), 6: 2}

@@ -69,4 +69,4 @@ def _show(reports: list[SourceReport]) -> None:
         return
     failed = sum(1 for report in reports if report.error)
     new, updated = sum(report.new for report in reports), sum(report.updated for report in reports)
-    say(f"{len(reports)} sources read, {failed} failed: {new} new stories, {updated} updated.")
+    say(f"Sources read: {len(reports)}, failed: {failed}. New stories: {new}, updated: {updated}.")

@@ -112,7 +112,7 @@ def _sources(session: Session) -> Iterator[Inspected]:
             yield Inspected(
                 f"source {source.slug}",
                 ok=False,
-                message=f"failed {source.failures} times: {source.last_error}",
+                message=f"failed, {source.failures} in a row: {source.last_error}",
             )
         else:
             yield Inspected(f"source {source.slug}", ok=True, message=f"read {source.fetched_at:%Y-%m-%d %H:%M} UTC")

@@ -126,5 +126,5 @@ def _state(row: Source) -> str:
     if row.fetched_at is None:
         return "not read yet"
     if row.failures:
-        return f"failed {row.failures} times: {row.last_error}"
+        return f"failed, {row.failures} in a row: {row.last_error}"
     return f"{row.fetched_at:%Y-%m-%d %H:%M} UTC"

@@ -1,6 +1,7 @@
 """Stage 4: an approved issue to the ledger, to the provider, to an outcome for every reader."""
 
-from newsletter.delivery.ledger import Tally, Trouble, resolve, tally, troubles
+from newsletter.delivery.accounting import Tally, Trouble, tally, troubles
+from newsletter.delivery.ledger import resolve
 from newsletter.delivery.marked import example_values, send_test
 from newsletter.delivery.send import Post, SendReport, send
 

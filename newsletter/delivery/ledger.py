@@ -7,6 +7,7 @@
     planned --claim, but the reader left or is suppressed--> suppressed (final)
 
 Every function takes the caller's session and never commits. The network is never used while a transaction is open.
+Rows are locked in one order, the issue before its chunks before their deliveries, so that workers cannot deadlock.
 """
 
 from __future__ import annotations
@@ -17,18 +18,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import Select, bindparam, exists, func, literal, update
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.functions import FunctionElement
-from sqlalchemy.types import String
+from sqlalchemy import Select, bindparam, exists, func, update
 from sqlmodel import Session, col, select
 
-from newsletter.errors import Refused
 from newsletter.mail import Outcome, Status
 from newsletter.models import Chunk, ChunkState, Delivery, DeliveryState, Edition, Issue, IssueState
-from subscribers.columns import UtcDateTime
 from subscribers.models import Subscriber
 from subscribers.suppression import may_receive
 
@@ -44,23 +38,6 @@ _NEW_STATE = {
     Status.REJECTED: DeliveryState.REJECTED,
     Status.UNCERTAIN: DeliveryState.UNCERTAIN,
 }
-
-
-class random_id(FunctionElement[str]):  # noqa: N801 - reads as the SQL function it is
-    """128 random bits as 32 hexadecimal digits, made by the database, one for each row."""
-
-    type = String(32)
-    inherit_cache = True
-
-
-@compiles(random_id, "sqlite")
-def _random_id_sqlite(element: random_id, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ARG001
-    return "lower(hex(randomblob(16)))"
-
-
-@compiles(random_id, "postgresql")
-def _random_id_postgresql(element: random_id, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ARG001
-    return "replace(gen_random_uuid()::text, '-', '')"
 
 
 @dataclass(frozen=True)
@@ -83,81 +60,6 @@ class Claim:
     chunk_id: int
     tries: int
     readers: tuple[Reader, ...]
-
-
-@dataclass(frozen=True)
-class Tally:
-    """An issue's deliveries by state. `expected` was fixed when the audience was frozen (trust 3.3)."""
-
-    expected: int
-    planned: int = 0
-    sending: int = 0
-    accepted: int = 0
-    rejected: int = 0
-    suppressed: int = 0
-    uncertain: int = 0
-    #: When the next deferred readers may be tried, if that is what the issue waits for.
-    next_try: datetime | None = None
-
-    @property
-    def adds_up(self) -> bool:
-        """Whether every reader is accounted for."""
-        counted = self.planned + self.sending + self.accepted + self.rejected + self.suppressed + self.uncertain
-        return counted == self.expected
-
-    @property
-    def open(self) -> int:
-        """How many readers still wait for an outcome."""
-        return self.planned + self.sending
-
-
-@dataclass(frozen=True)
-class Trouble:
-    """A reader who did not simply get the issue, and why."""
-
-    address: str
-    state: DeliveryState
-    detail: str
-
-
-def plan(session: Session, issue: Issue, chunk_size: int, now: datetime) -> int:
-    """Freeze the audience of an approved issue: one delivery for each confirmed reader, in chunks. Returns how many.
-
-    Raises Refused when the list has nobody to write to; then nothing is changed.
-    """
-    edition = session.get_one(Edition, issue.edition_id)
-    readers = may_receive(edition.list_id).subquery()
-    number = func.row_number().over(order_by=readers.c.subscriber_id) - 1
-    made: dict[str, Any] = {
-        "id": random_id(),
-        "issue_id": literal(issue.id),
-        "subscriber_id": readers.c.subscriber_id,
-        "chunk": number // chunk_size,
-        "state": literal(DeliveryState.PLANNED.value),
-        "attempt": literal(0),
-        "address": literal(""),
-        "detail": literal(""),
-        "reference": literal(""),
-        "changed_at": literal(now, UtcDateTime()),
-    }
-    # SQLite's grammar needs a WHERE between SELECT and ON CONFLICT.
-    rows: Any = sa.select(*made.values()).where(literal(1) == 1)
-    _insert_from(session, Delivery, tuple(made), rows, ["issue_id", "subscriber_id"])
-    planned = session.exec(select(func.count()).select_from(Delivery).where(Delivery.issue_id == issue.id)).one()
-    if not planned:
-        raise Refused(
-            f"Nobody on the list of {edition.name} can be written to yet. "
-            "Readers count once they confirmed; `newsletter list show` has the numbers."
-        )
-    first = literal(ChunkState.PLANNED.value), literal(0), literal("")
-    chunks: Any = (
-        sa.select(literal(issue.id), col(Delivery.chunk), *first).where(col(Delivery.issue_id) == issue.id).distinct()
-    )
-    _insert_from(session, Chunk, ("issue_id", "n", "state", "tries", "worker"), chunks, ["issue_id", "n"])
-    issue.state, issue.expected, issue.sending_since, issue.reason = IssueState.SENDING, planned, now, ""
-    session.add(issue)
-    session.flush()
-    return planned
 
 
 def claim(session: Session, issue_id: int, worker: str, now: datetime) -> Claim | None:
@@ -213,33 +115,25 @@ def record(session: Session, claimed: Claim, outcomes: Sequence[Outcome], now: d
     An outcome counts only for the claim it belongs to (by attempt), also when the lease had run out meanwhile.
     A deferred reader goes into a new chunk that is due later, or is given up after MAX_TRIES.
     """
-    told = {outcome.delivery_id: outcome for outcome in outcomes}
-    rows: list[dict[str, Any]] = []
-    later: list[tuple[Reader, Outcome]] = []
-    for reader in claimed.readers:
-        unmentioned = Outcome(reader.delivery_id, Status.UNCERTAIN, "the provider did not mention it")
-        outcome = told.get(reader.delivery_id, unmentioned)
-        state, detail = _NEW_STATE.get(outcome.status), outcome.detail
-        if state is None and claimed.tries + 1 < MAX_TRIES:
-            later.append((reader, outcome))
-            continue
-        if state is None:
-            state, detail = DeliveryState.REJECTED, f"given up after {MAX_TRIES} tries: {outcome.detail}"
-        rows.append(_outcome_row(reader, state, detail, outcome.reference))
+    rows, later = _settled(claimed, outcomes)
+    if later:
+        _lock_issue(session, claimed.issue_id, reopen=True)
+    _lock_chunk(session, claimed.chunk_id)
     if later:
         _defer(session, claimed, later, now)
     _write_outcomes(session, rows, now)
     _close(session, claimed.chunk_id)
 
 
-def release(session: Session, claimed: Claim, now: datetime) -> None:
-    """Give a claim back unsent: nobody in it was accepted."""
+def release(session: Session, claimed: Claim, reason: str, now: datetime) -> None:
+    """Give a claim back unsent, because the provider takes nothing; the issue keeps the reason."""
+    issue = _lock_issue(session, claimed.issue_id, reopen=True)
+    issue.reason = reason
+    session.add(issue)
+    chunk = _lock_chunk(session, claimed.chunk_id)
     _write_outcomes(session, [_outcome_row(reader, DeliveryState.PLANNED) for reader in claimed.readers], now)
-    session.execute(
-        update(Chunk)
-        .where(col(Chunk.id) == claimed.chunk_id)
-        .values(state=ChunkState.PLANNED, worker="", lease_until=None)
-    )
+    chunk.state, chunk.worker, chunk.lease_until = ChunkState.PLANNED, "", None
+    session.add(chunk)
 
 
 def hold_orphans(session: Session, issue_id: int, now: datetime, is_gone: Callable[[str], bool]) -> int:
@@ -271,6 +165,7 @@ def resolve(session: Session, issue: Issue, *, accepted: bool, now: datetime) ->
         return _update(session, mine, values)
     if not session.exec(select(exists().where(*mine))).one():
         return 0
+    _lock_issue(session, issue.id, reopen=True)
     n = _new_chunk(session, issue.id, tries=0, not_before=None)
     values = {
         "state": DeliveryState.PLANNED,
@@ -278,10 +173,7 @@ def resolve(session: Session, issue: Issue, *, accepted: bool, now: datetime) ->
         "detail": "to be sent again, by an admin",
         "changed_at": now,
     }
-    resolved = _update(session, mine, values)
-    issue.state, issue.sent_at = IssueState.SENDING, None
-    session.add(issue)
-    return resolved
+    return _update(session, mine, values)
 
 
 def finish(session: Session, issue_id: int, now: datetime) -> bool:
@@ -296,27 +188,6 @@ def finish(session: Session, issue_id: int, now: datetime) -> bool:
         .values(state=IssueState.SENT, sent_at=now, reason="")
     )
     return bool(result.rowcount)  # type: ignore[attr-defined]
-
-
-def tally(session: Session, issue: Issue) -> Tally:
-    """Return the issue's deliveries counted by state."""
-    query = select(Delivery.state, func.count()).where(Delivery.issue_id == issue.id).group_by(Delivery.state)
-    counts = {str(state): count for state, count in session.exec(query)}
-    waiting = select(func.min(Chunk.not_before)).where(Chunk.issue_id == issue.id, Chunk.state == ChunkState.PLANNED)
-    return Tally(expected=issue.expected, next_try=session.exec(waiting).one(), **counts)
-
-
-def troubles(session: Session, issue_id: int) -> list[Trouble]:
-    """Return the readers there is something to say about: refused, uncertain, gone meanwhile, or to be tried again."""
-    told = [DeliveryState.REJECTED, DeliveryState.UNCERTAIN, DeliveryState.SUPPRESSED]
-    waiting = (col(Delivery.state) == DeliveryState.PLANNED) & (col(Delivery.detail) != "")
-    query = (
-        select(Delivery, Subscriber.address)
-        .join(Subscriber, col(Subscriber.id) == Delivery.subscriber_id)
-        .where(Delivery.issue_id == issue_id, col(Delivery.state).in_(told) | waiting)
-        .order_by(col(Delivery.state), col(Subscriber.address))
-    )
-    return [Trouble(row.address or address, row.state, row.detail) for row, address in session.exec(query)]
 
 
 def _readers(session: Session, issue_id: int, mine: tuple[Any, ...]) -> list[Reader]:
@@ -337,6 +208,37 @@ def _readers(session: Session, issue_id: int, mine: tuple[Any, ...]) -> list[Rea
     return [Reader(*row) for row in session.execute(query.order_by(col(Delivery.id)))]
 
 
+def _settled(claimed: Claim, outcomes: Sequence[Outcome]) -> tuple[list[dict[str, Any]], list[tuple[Reader, Outcome]]]:
+    """Return what to write for the readers of a claim, and those to be tried again. Pure."""
+    told = {outcome.delivery_id: outcome for outcome in outcomes}
+    rows: list[dict[str, Any]] = []
+    later: list[tuple[Reader, Outcome]] = []
+    for reader in claimed.readers:
+        unmentioned = Outcome(reader.delivery_id, Status.UNCERTAIN, "the provider did not mention it")
+        outcome = told.get(reader.delivery_id, unmentioned)
+        state, detail = _NEW_STATE.get(outcome.status), outcome.detail
+        if state is None and claimed.tries + 1 < MAX_TRIES:
+            later.append((reader, outcome))
+            continue
+        if state is None:
+            state, detail = DeliveryState.REJECTED, f"given up after {MAX_TRIES} tries: {outcome.detail}"
+        rows.append(_outcome_row(reader, state, detail, outcome.reference))
+    return rows, later
+
+
+def _lock_issue(session: Session, issue_id: int, *, reopen: bool = False) -> Issue:
+    """Lock an issue's row. `reopen` makes a sent one sending again: a late worker gives readers back."""
+    issue = session.get_one(Issue, issue_id, with_for_update=True, populate_existing=True)
+    if reopen and issue.state is IssueState.SENT:
+        issue.state, issue.sent_at = IssueState.SENDING, None
+        session.add(issue)
+    return issue
+
+
+def _lock_chunk(session: Session, chunk_id: int) -> Chunk:
+    return session.get_one(Chunk, chunk_id, with_for_update=True, populate_existing=True)
+
+
 def _defer(session: Session, claimed: Claim, later: list[tuple[Reader, Outcome]], now: datetime) -> None:
     """Move deferred readers into a chunk of their own that is due after the back-off, or when the provider asked."""
     asked = max(outcome.retry_after or 0 for _, outcome in later)
@@ -347,7 +249,7 @@ def _defer(session: Session, claimed: Claim, later: list[tuple[Reader, Outcome]]
 
 
 def _new_chunk(session: Session, issue_id: int, *, tries: int, not_before: datetime | None) -> int:
-    session.exec(select(Issue.id).where(Issue.id == issue_id).with_for_update()).one()  # numbers are given one by one
+    """Add a chunk to an issue whose row the caller has locked, so that numbers are given one by one."""
     n = 1 + session.exec(select(func.max(Chunk.n)).where(Chunk.issue_id == issue_id)).one()
     session.add(Chunk(issue_id=issue_id, n=n, state=ChunkState.PLANNED, tries=tries, not_before=not_before))
     session.flush()
@@ -388,9 +290,3 @@ def _update(session: Session, where: tuple[Any, ...], values: dict[str, Any]) ->
         update(Delivery).where(*where).values(**values).execution_options(synchronize_session=False)
     )
     return int(result.rowcount)  # type: ignore[attr-defined]
-
-
-def _insert_from(session: Session, table: Any, columns: tuple[str, ...], rows: Select[Any], unique: list[str]) -> None:
-    is_postgresql = session.get_bind().dialect.name == "postgresql"
-    statement = (postgresql.insert if is_postgresql else sqlite.insert)(table).from_select(columns, rows)
-    session.connection().execute(statement.on_conflict_do_nothing(index_elements=unique))

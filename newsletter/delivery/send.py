@@ -18,8 +18,10 @@ from sqlmodel import Session
 
 from newsletter.db import Database
 from newsletter.delivery import ledger
-from newsletter.delivery.ledger import Claim, Tally
+from newsletter.delivery.accounting import Tally, tally
+from newsletter.delivery.ledger import Claim
 from newsletter.delivery.message import recipient, with_list_headers
+from newsletter.delivery.planning import plan
 from newsletter.errors import ProviderRefused, Refused
 from newsletter.mail import Mail, Outcome, Status
 from newsletter.models import Edition, Issue, IssueState
@@ -75,11 +77,11 @@ def send(
             _send_chunk(db, claimed, mail, edition, post)
         if progress:
             with db.reading() as session:
-                progress(ledger.tally(session, session.get_one(Issue, issue_id)))
+                progress(tally(session, session.get_one(Issue, issue_id)))
     with db.transaction() as session:
         ledger.finish(session, issue_id, post.clock())
         issue = session.get_one(Issue, issue_id)
-        return SendReport(ledger.tally(session, issue), issue.state, planned, held)
+        return SendReport(tally(session, issue), issue.state, planned, held)
 
 
 def _begin(db: Database, issue_id: int, post: Post) -> tuple[int, int, Mail, Edition]:
@@ -96,7 +98,7 @@ def _begin(db: Database, issue_id: int, post: Post) -> tuple[int, int, Mail, Edi
         mail = with_list_headers(mail, edition, mailing_list, issue.week, post.base_url)
         planned = 0
         if issue.state is IssueState.APPROVED:
-            planned = ledger.plan(session, issue, post.provider.chunk_size, post.clock())
+            planned = plan(session, issue, post.provider.chunk_size, post.clock())
         held = ledger.hold_orphans(session, issue_id, post.clock(), is_gone)
         issue.reason = ""
         return planned, held, mail, edition
@@ -108,8 +110,7 @@ def _send_chunk(db: Database, claimed: Claim, mail: Mail, edition: Edition, post
         outcomes = post.provider.send(mail, recipients)
     except ProviderRefused as error:
         with db.transaction() as session:
-            ledger.release(session, claimed, post.clock())
-            _locked(session, claimed.issue_id).reason = str(error)
+            ledger.release(session, claimed, str(error), post.clock())
         raise
     except Exception as error:
         # A bug in a provider: nobody can tell what it had handed over, so nothing of this chunk is sent again.

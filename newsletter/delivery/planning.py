@@ -1,0 +1,83 @@
+"""Freezing an issue's audience: one delivery for each confirmed reader, made by the database in one statement."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Select, func, literal
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import String
+from sqlmodel import Session, col, select
+
+from newsletter.errors import Refused
+from newsletter.models import Chunk, ChunkState, Delivery, DeliveryState, Edition, Issue, IssueState
+from subscribers.columns import UtcDateTime
+from subscribers.suppression import may_receive
+
+
+class random_id(FunctionElement[str]):  # noqa: N801 - reads as the SQL function it is
+    """128 random bits as 32 hexadecimal digits, made by the database, one for each row."""
+
+    type = String(32)
+    inherit_cache = True
+
+
+@compiles(random_id, "sqlite")
+def _random_id_sqlite(element: random_id, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ARG001
+    return "lower(hex(randomblob(16)))"
+
+
+@compiles(random_id, "postgresql")
+def _random_id_postgresql(element: random_id, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ARG001
+    return "replace(gen_random_uuid()::text, '-', '')"
+
+
+def plan(session: Session, issue: Issue, chunk_size: int, now: datetime) -> int:
+    """Freeze the audience of an approved issue: one delivery for each confirmed reader, in chunks. Returns how many.
+
+    Raises Refused when the list has nobody to write to; then nothing is changed.
+    """
+    edition = session.get_one(Edition, issue.edition_id)
+    readers = may_receive(edition.list_id).subquery()
+    number = func.row_number().over(order_by=readers.c.subscriber_id) - 1
+    made: dict[str, Any] = {
+        "id": random_id(),
+        "issue_id": literal(issue.id),
+        "subscriber_id": readers.c.subscriber_id,
+        "chunk": number // chunk_size,
+        "state": literal(DeliveryState.PLANNED.value),
+        "attempt": literal(0),
+        "address": literal(""),
+        "detail": literal(""),
+        "reference": literal(""),
+        "changed_at": literal(now, UtcDateTime()),
+    }
+    # SQLite's grammar needs a WHERE between SELECT and ON CONFLICT.
+    rows: Any = sa.select(*made.values()).where(literal(1) == 1)
+    _insert_from(session, Delivery, tuple(made), rows, ["issue_id", "subscriber_id"])
+    planned = session.exec(select(func.count()).select_from(Delivery).where(Delivery.issue_id == issue.id)).one()
+    if not planned:
+        raise Refused(
+            f"Nobody on the list of {edition.name} can be written to yet. "
+            "Readers count once they confirmed; `newsletter list show` has the numbers."
+        )
+    first = literal(ChunkState.PLANNED.value), literal(0), literal("")
+    chunks: Any = (
+        sa.select(literal(issue.id), col(Delivery.chunk), *first).where(col(Delivery.issue_id) == issue.id).distinct()
+    )
+    _insert_from(session, Chunk, ("issue_id", "n", "state", "tries", "worker"), chunks, ["issue_id", "n"])
+    issue.state, issue.expected, issue.sending_since, issue.reason = IssueState.SENDING, planned, now, ""
+    session.add(issue)
+    session.flush()
+    return planned
+
+
+def _insert_from(session: Session, table: Any, columns: tuple[str, ...], rows: Select[Any], unique: list[str]) -> None:
+    is_postgresql = session.get_bind().dialect.name == "postgresql"
+    statement = (postgresql.insert if is_postgresql else sqlite.insert)(table).from_select(columns, rows)
+    session.connection().execute(statement.on_conflict_do_nothing(index_elements=unique))
