@@ -153,12 +153,12 @@ def _send(db: Database, provider: Provider, letter: _Letter, now: datetime) -> b
     try:
         [outcome] = provider.send(letter.mail, [letter.recipient])
     except ProviderRefused:
-        _give_back(db, letter)
+        _give_back(db, letter, now)
         raise
     if outcome.status is Status.ACCEPTED:
         return True
     if outcome.status is Status.DEFERRED:
-        _give_back(db, letter)
+        _give_back(db, letter, now)
     log.warning("confirmation mail for subscription %s: %s", letter.subscription_id, outcome.status)
     return False
 
@@ -170,11 +170,11 @@ def _claim(db: Database, letter: _Letter, now: datetime) -> bool:
         row = consent.subscription(session, letter.subscription_id)
         if row is None or row.requested_at != letter.requested_at:
             # They asked again since this mail was written: its link is outdated, the next call writes a new one.
-            consent.unmark_confirmation_sent(session, letter.subscription_id)
+            consent.unmark_confirmation_sent(session, letter.subscription_id, now)
             return False
     return True
 
 
-def _give_back(db: Database, letter: _Letter) -> None:
+def _give_back(db: Database, letter: _Letter, claimed_at: datetime) -> None:
     with db.transaction() as session:
-        consent.unmark_confirmation_sent(session, letter.subscription_id)
+        consent.unmark_confirmation_sent(session, letter.subscription_id, claimed_at)

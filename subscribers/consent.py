@@ -151,10 +151,14 @@ def mark_confirmation_sent(session: Session, subscription_id: int, now: datetime
     )
 
 
-def unmark_confirmation_sent(session: Session, subscription_id: int) -> None:
-    """Give a claimed confirmation mail back, since it surely was not sent."""
-    still_pending = and_(col(Subscription.id) == subscription_id, col(Subscription.state) == SubscriptionState.PENDING)
-    _change(session, still_pending, confirmation_sent_at=None)
+def unmark_confirmation_sent(session: Session, subscription_id: int, claimed_at: datetime) -> None:
+    """Give back a confirmation mail that was claimed at `claimed_at` and surely was not sent; a newer claim stays."""
+    still_claimed = and_(
+        col(Subscription.id) == subscription_id,
+        col(Subscription.state) == SubscriptionState.PENDING,
+        col(Subscription.confirmation_sent_at) == claimed_at,
+    )
+    _change(session, still_claimed, confirmation_sent_at=None)
 
 
 def confirm(
