@@ -280,7 +280,7 @@ def test_rejected_rows_go_to_a_file(newsroom: Run) -> None:
 def test_export_and_suppression(newsroom: Run) -> None:
     readers(newsroom, "email,name\nann@example.org,=cmd()\nbob@example.org,Bob\n")
     newsroom("subscriber", "suppress", "bob@example.org", "--note", "asked")
-    assert "Suppressed since" in newsroom("subscriber", "show", "bob@example.org").out
+    assert "Suppressed: manual" in newsroom("subscriber", "show", "bob@example.org").out
     assert newsroom("subscriber", "unsuppress", "bob@example.org").out == "bob@example.org may be written to again.\n"
     assert newsroom("subscriber", "unsuppress", "bob@example.org").out == "bob@example.org was not suppressed.\n"
     assert "'=cmd()" in newsroom("subscriber", "export").out  # threat 13

@@ -88,15 +88,9 @@ def list_(json: JsonOption = False) -> None:
         say("There are no editions yet. Add one with `newsletter edition add` or `newsletter apply`.")
     else:
         table(
-            ("Edition", "Name", "Regions", "List", "Next"),
+            ("Edition", "Name", "Regions", "List", "Next (UTC)"),
             (
-                (
-                    one.slug,
-                    one.name,
-                    ", ".join(one.regions),
-                    one.list,
-                    f"{coming[one.slug].send_at:%Y-%m-%d %H:%M} UTC",
-                )
+                (one.slug, one.name, ", ".join(one.regions), one.list, f"{coming[one.slug].send_at:%Y-%m-%d %H:%M}")
                 for one in entries.values()
             ),
         )

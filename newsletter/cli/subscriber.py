@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -22,6 +22,9 @@ from newsletter.cli.base import (
     table,
     warn,
 )
+
+if TYPE_CHECKING:
+    from subscribers.transfer import ImportReport
 
 commands = group("subscriber", "Readers: import, export, look up, remove.")
 
@@ -64,20 +67,24 @@ def import_(
     if json:
         say_json(asdict(report) | {"encoding": encoding, "dry_run": dry_run})
     else:
-        for row in report.rejected:
-            warn(f"line {row.line}: {row.reason}")
-        say(
-            f"{report.added} added, {report.already} were on the list, {report.kept_out_left} had left and stay out, "
-            f"{report.kept_out_suppressed} suppressed and stay out, {len(report.rejected)} rejected."
-        )
-        if encoding == "cp1252":
-            say(f"The file was read as {encoding}; look at a name with an accent to see whether that was right.")
+        _print_report(report, encoding)
         if rejects and report.rejected:
             say(f"The rejected rows are in {rejects}.")
         if dry_run:
             say("Nothing was changed: this was a dry run.")
     if report.rejected:
         stop(IN_PART)
+
+
+def _print_report(report: ImportReport, encoding: str) -> None:
+    for row in report.rejected:
+        warn(f"line {row.line}: {row.reason}")
+    say(
+        f"{report.added} added, {report.already} were on the list, {report.kept_out_left} had left and stay out, "
+        f"{report.kept_out_suppressed} suppressed and stay out, {len(report.rejected)} rejected."
+    )
+    if encoding == "cp1252":
+        say(f"The file was read as {encoding}; look at a name with an accent to see whether that was right.")
 
 
 @commands.command()
@@ -128,31 +135,35 @@ def show(address: str, json: JsonOption = False) -> None:
         lists = {one.id: one.slug for one in session.exec(select(MailingList))}
         subscriptions = consent.subscriptions_of(session, subscriber.id)
         history = consent.history(session, subscriber.id)
+    on_lists = [{"list": lists[one.list_id], "state": one.state, "since": one.changed_at} for one in subscriptions]
+    record = [one.model_dump(exclude={"id", "subscriber_id"}) | {"list": lists[one.list_id]} for one in history]
+    facts = {
+        "address": subscriber.address,
+        "name": subscriber.name,
+        "suppressed": suppressed.reason if suppressed else None,
+        "lists": on_lists,
+        "consent": record,
+    }
     if json:
-        say_json(
-            {
-                "address": subscriber.address,
-                "name": subscriber.name,
-                "suppressed": suppressed.reason if suppressed else None,
-                "lists": [
-                    {"list": lists[one.list_id], "state": one.state, "since": one.changed_at} for one in subscriptions
-                ],
-                "consent": [
-                    one.model_dump(exclude={"id", "subscriber_id"}) | {"list": lists[one.list_id]} for one in history
-                ],
-            }
-        )
-        return
-    say(f"{subscriber.address}{'  ' + subscriber.name if subscriber.name else ''}")
-    if suppressed:
-        say(f"Suppressed since {suppressed.at:%Y-%m-%d}: {suppressed.reason}. Nothing is sent to this address.")
+        say_json(facts)
+    else:
+        _print_reader(facts)
+
+
+def _print_reader(facts: dict[str, Any]) -> None:
+    say(f"{facts['address']}{'  ' + facts['name'] if facts['name'] else ''}")
+    if facts["suppressed"]:
+        say(f"Suppressed: {facts['suppressed']}. Nothing is sent to this address.")
     table(
-        ("List", "State", "Since"),
-        ((lists[one.list_id], one.state, f"{one.changed_at:%Y-%m-%d %H:%M}") for one in subscriptions),
+        ("List", "State", "Since (UTC)"),
+        ((one["list"], one["state"], f"{one['since']:%Y-%m-%d %H:%M}") for one in facts["lists"]),
     )
     table(
         ("When (UTC)", "What", "List", "Where", "Network"),
-        ((f"{one.at:%Y-%m-%d %H:%M}", one.action, lists[one.list_id], one.source, one.network) for one in history),
+        (
+            (f"{one['at']:%Y-%m-%d %H:%M}", one["action"], one["list"], one["source"], one["network"])
+            for one in facts["consent"]
+        ),
     )
 
 

@@ -64,48 +64,16 @@ class Claim:
 
 def claim(session: Session, issue_id: int, worker: str, now: datetime) -> Claim | None:
     """Take the next chunk that is due, or None. Who left or was suppressed since planning drops out here."""
-    due = (
-        select(Chunk)
-        .where(
-            Chunk.issue_id == issue_id,
-            Chunk.state == ChunkState.PLANNED,
-            col(Chunk.not_before).is_(None) | (col(Chunk.not_before) <= now),
-        )
-        .order_by(col(Chunk.n))
-        .limit(1)
-        .with_for_update(skip_locked=True)
-    )
-    chunk = session.exec(due).first()
+    chunk = _next_chunk(session, issue_id, now)
     if chunk is None:
         return None
-    chunk.state, chunk.worker, chunk.lease_until = ChunkState.CLAIMED, worker, now + LEASE
-    session.add(chunk)
-    session.flush()
     mine = (Delivery.issue_id == issue_id, Delivery.chunk == chunk.n, Delivery.state == DeliveryState.PLANNED)
     readers = _readers(session, issue_id, mine)
-    going = [reader.delivery_id for reader in readers]
-    _update(
-        session,
-        (*mine, col(Delivery.id).not_in(going)),
-        {
-            "state": DeliveryState.SUPPRESSED,
-            "detail": "left or suppressed before it was sent",
-            "changed_at": now,
-        },
-    )
-    _update(
-        session,
-        mine,
-        {
-            "state": DeliveryState.SENDING,
-            "attempt": Delivery.attempt + 1,
-            "address": select(Subscriber.address).where(col(Subscriber.id) == Delivery.subscriber_id).scalar_subquery(),
-            "changed_at": now,
-        },
-    )
-    if not readers:
-        chunk.state = ChunkState.DONE
-        session.add(chunk)
+    _begin_attempt(session, mine, readers, now)
+    chunk.state = ChunkState.CLAIMED if readers else ChunkState.DONE
+    chunk.worker, chunk.lease_until = worker, now + LEASE
+    session.add(chunk)
+    session.flush()
     return Claim(issue_id, chunk.id, chunk.tries, tuple(readers))
 
 
@@ -188,6 +156,29 @@ def finish(session: Session, issue_id: int, now: datetime) -> bool:
         .values(state=IssueState.SENT, sent_at=now, reason="")
     )
     return bool(result.rowcount)  # type: ignore[attr-defined]
+
+
+def _next_chunk(session: Session, issue_id: int, now: datetime) -> Chunk | None:
+    """Return the next chunk that is due and that no other worker is taking, locked."""
+    not_before = col(Chunk.not_before)
+    due = (
+        Chunk.issue_id == issue_id,
+        Chunk.state == ChunkState.PLANNED,
+        not_before.is_(None) | (not_before <= now),
+    )
+    query = select(Chunk).where(*due).order_by(col(Chunk.n)).limit(1)
+    return session.exec(query.with_for_update(skip_locked=True)).first()
+
+
+def _begin_attempt(session: Session, mine: tuple[Any, ...], readers: list[Reader], now: datetime) -> None:
+    """Mark the deliveries of a chunk as being sent, and those whose readers are gone as suppressed."""
+    gone = (*mine, col(Delivery.id).not_in([reader.delivery_id for reader in readers]))
+    reason = "left or suppressed before it was sent"
+    _update(session, gone, {"state": DeliveryState.SUPPRESSED, "detail": reason, "changed_at": now})
+    address = select(Subscriber.address).where(col(Subscriber.id) == Delivery.subscriber_id).scalar_subquery()
+    attempt = Delivery.attempt + 1
+    values = {"state": DeliveryState.SENDING, "attempt": attempt, "address": address, "changed_at": now}
+    _update(session, mine, values)
 
 
 def _readers(session: Session, issue_id: int, mine: tuple[Any, ...]) -> list[Reader]:

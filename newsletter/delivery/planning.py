@@ -43,23 +43,10 @@ def plan(session: Session, issue: Issue, chunk_size: int, now: datetime) -> int:
     Raises Refused when the list has nobody to write to; then nothing is changed.
     """
     edition = session.get_one(Edition, issue.edition_id)
-    readers = may_receive(edition.list_id).subquery()
-    number = func.row_number().over(order_by=readers.c.subscriber_id) - 1
-    made: dict[str, Any] = {
-        "id": random_id(),
-        "issue_id": literal(issue.id),
-        "subscriber_id": readers.c.subscriber_id,
-        "chunk": number // chunk_size,
-        "state": literal(DeliveryState.PLANNED.value),
-        "attempt": literal(0),
-        "address": literal(""),
-        "detail": literal(""),
-        "reference": literal(""),
-        "changed_at": literal(now, UtcDateTime()),
-    }
+    columns = _delivery_columns(issue.id, may_receive(edition.list_id), chunk_size, now)
     # SQLite's grammar needs a WHERE between SELECT and ON CONFLICT.
-    rows: Any = sa.select(*made.values()).where(literal(1) == 1)
-    _insert_from(session, Delivery, tuple(made), rows, ["issue_id", "subscriber_id"])
+    rows: Any = sa.select(*columns.values()).where(literal(1) == 1)
+    _insert_from(session, Delivery, tuple(columns), rows, ["issue_id", "subscriber_id"])
     planned = session.exec(select(func.count()).select_from(Delivery).where(Delivery.issue_id == issue.id)).one()
     if not planned:
         raise Refused(
@@ -75,6 +62,24 @@ def plan(session: Session, issue: Issue, chunk_size: int, now: datetime) -> int:
     session.add(issue)
     session.flush()
     return planned
+
+
+def _delivery_columns(issue_id: int, audience: Any, chunk_size: int, now: datetime) -> dict[str, Any]:
+    """Return column -> expression of a delivery for each reader of the audience, numbered into chunks."""
+    readers = audience.subquery()
+    number = func.row_number().over(order_by=readers.c.subscriber_id) - 1
+    return {
+        "id": random_id(),
+        "issue_id": literal(issue_id),
+        "subscriber_id": readers.c.subscriber_id,
+        "chunk": number // chunk_size,
+        "state": literal(DeliveryState.PLANNED.value),
+        "attempt": literal(0),
+        "address": literal(""),
+        "detail": literal(""),
+        "reference": literal(""),
+        "changed_at": literal(now, UtcDateTime()),
+    }
 
 
 def _insert_from(session: Session, table: Any, columns: tuple[str, ...], rows: Select[Any], unique: list[str]) -> None:
