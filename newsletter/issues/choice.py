@@ -136,4 +136,6 @@ def _reason_against(one: Candidate, limits: Limits, now: datetime) -> str:
 
 def _age_in_words(age: timedelta) -> str:
     hours = int(age.total_seconds() // 3600)
+    if not hours:
+        return "less than 1 h old"
     return f"{hours} h old" if hours < 48 else f"{hours // 24} days old"
