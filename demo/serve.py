@@ -22,7 +22,8 @@ def main() -> None:
     command = [str(Path(sys.executable).with_name("newsletter")), "serve", "--port", str(PAGES_PORT)]
     try:
         with FeedServer(load(), now=datetime.fromisoformat(state["now"]), port=state["port"]):
-            subprocess.run(command, cwd=FOLDER, check=False)
+            code = subprocess.run(command, cwd=FOLDER, check=False).returncode
+        sys.exit(code)
     except OSError as error:
         sys.exit(f"Port {state['port']} cannot be used: {error.strerror}. Stop what listens there and try again.")
     except KeyboardInterrupt:

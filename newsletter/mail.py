@@ -133,8 +133,13 @@ class Status(StrEnum):
     ACCEPTED = "accepted"
     #: The provider will never take it; trying again is useless.
     REJECTED = "rejected"
-    #: Surely not taken, and worth another try later.
+    #: Surely not taken, because of this recipient, and worth another try later: a 4xx for the address or the message.
     DEFERRED = "deferred"
+    #: Surely not taken, and not because of this recipient: the provider was out of reach or busy, or the call ended
+    #: before their turn. The rest of the list waits, too.
+    NOT_TRIED = "not tried"
+    #: Surely not taken, for policy (5.7.x): either they do not want us, or we are set up wrongly. Others tell which.
+    REFUSED = "refused"
     #: It may or may not have been taken. Never sent again by itself.
     UNCERTAIN = "uncertain"
 
@@ -147,7 +152,7 @@ class Outcome:
     status: Status
     detail: str = ""
     reference: str = ""
-    #: Seconds the provider asked us to wait, for a deferred recipient.
+    #: Seconds the provider asked us to wait, for a recipient who was deferred or not tried.
     retry_after: float | None = None
 
 

@@ -189,7 +189,12 @@ class Issue(SQLModel, table=True):
     state: IssueState = Field(sa_type=word_type(IssueState))
     #: How many deliveries were planned when its audience was frozen; the counts of all states add up to it.
     expected: int = Field(default=0)
-    #: Why it was skipped or is held back.
+    #: While the provider is out of reach or busy: when to try again, and how often in a row it was put off.
+    next_try_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    put_off: int = Field(default=0)
+    #: How often a worker stopped without recording since a person last started or resumed the sending.
+    stops: int = Field(default=0)
+    #: Why it was skipped or is held back. A reason keeps the schedule from sending; `issue resume` clears it.
     reason: str = Field(default="", sa_column=Column(Text, nullable=False))
     send_at: datetime = Field(sa_type=UtcDateTime)
     drafted_at: datetime = Field(sa_type=UtcDateTime)

@@ -5,7 +5,6 @@ The entries here validate what the command line and the file bring; the tables t
 
 from __future__ import annotations
 
-import re
 import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,14 +17,23 @@ from babel import Locale, UnknownLocaleError
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 from sqlmodel import Session, SQLModel, col, delete, select, update
 
+from newsletter import slugs
 from newsletter.errors import ConfigurationError, NotFound, Refused
-from newsletter.models import Edition, EditionRegion, Region, Source, SourceRegion, Story
+from newsletter.models import Edition, EditionRegion, Issue, IssueState, Region, Source, SourceRegion, Story
 from subscribers.addresses import parse_address
 from subscribers.errors import SubscriberError
 from subscribers.models import MailingList
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _SLUG = r"^[a-z0-9][a-z0-9-]*$"
+
+
+_PATTERNS_IN_WORDS = {
+    "slug": "write lower-case letters, digits and hyphens, such as ukraine-weekly",
+    "code": "write letters, digits and hyphens, such as UA, GB-SCT or fen-north",
+    "url": "write an address that begins with http:// or https://",
+    "send_time": "write a time of day such as 07:00",
+}
 
 
 class Entry(BaseModel, extra="forbid", str_strip_whitespace=True):
@@ -169,7 +177,12 @@ def sentences(where: str, error: ValidationError) -> str:
     for detail in error.errors():
         name = " ".join(str(part + 1) if isinstance(part, int) else str(part) for part in detail["loc"])
         reason = detail["msg"].removeprefix("Value error, ")
-        if detail["type"] == "extra_forbidden":
+        key = next((str(part) for part in reversed(detail["loc"]) if isinstance(part, str)), "")
+        if detail["type"] == "string_pattern_mismatch":
+            reason = _PATTERNS_IN_WORDS.get(key, reason)
+        elif detail["type"] in {"int_parsing", "int_type"}:
+            reason = "write a whole number"
+        elif detail["type"] == "extra_forbidden":
             reason = "there is no such key"
         elif detail["type"] == "missing":
             reason = "is missing"
@@ -235,6 +248,8 @@ def put_edition(session: Session, entry: EditionEntry, now: datetime) -> Change 
         "send_hour_minute": entry.send_time,
     }
     row = session.exec(select(Edition).where(Edition.slug == entry.slug)).first()
+    if row and row.list_id != mailing_list.id:
+        _refuse_while_sending(session, row)
     change = _put(session, ("edition", entry.slug), row, new, lambda: Edition(**new, created_at=now))
     edition = session.exec(select(Edition).where(Edition.slug == entry.slug)).one()
     return _link(session, change, ("edition", entry.slug), table=EditionRegion, owner_id=edition.id, after=ids)
@@ -311,9 +326,22 @@ def to_toml(newsroom: Newsroom) -> str:
     return tomlkit.dumps(document)
 
 
-def slug_from(name: str) -> str:
-    """Return a slug made from a name: "The Harbour Post" -> "the-harbour-post"; empty when nothing is left."""
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:64]
+def source_slug(session: Session, url: str, *, slug: str = "", name: str = "") -> str:
+    """Return the slug under which the feed at `url` is added: `slug` when given, or the one it has already.
+
+    Otherwise one that is free, made from `name`, or from the host where the name has no Latin letters. Raises
+    ConfigurationError when `slug` is that of another feed, or none can be made.
+    """
+    urls = dict(session.exec(select(Source.slug, Source.url)).all())
+    if slug:
+        if urls.get(slug, url) != url:
+            raise ConfigurationError(
+                f"Source {slug} is {urls[slug]} already; name this one with another --slug, "
+                "or change the address in the newsroom file."
+            )
+        return slug
+    known = next((one for one, its_url in urls.items() if its_url == url), "")
+    return known or slugs.free(slugs.from_name_or_host(name, url), urls.keys())
 
 
 def _source(session: Session, slug: str) -> Source:
@@ -355,6 +383,13 @@ def _link(
     fields = dict(change.fields) if change else {}
     fields["regions"] = (sorted(codes[one] for one in before), sorted(codes[one] for one in after))
     return Change(*named, added=False, fields=fields)
+
+
+def _refuse_while_sending(session: Session, edition: Edition) -> None:
+    sending = select(Issue.week).where(Issue.edition_id == edition.id, Issue.state == IssueState.SENDING)
+    week = session.exec(sending).first()
+    if week:
+        raise Refused(f"{edition.slug}/{week} is being sent; change the edition's list when it is done.")
 
 
 def _read_all_again(session: Session) -> None:

@@ -20,7 +20,7 @@ from sqlmodel import Session, col, func, select
 
 from newsletter import delivery, gather, issues, signup
 from newsletter.app import App
-from newsletter.errors import NewsletterError
+from newsletter.errors import NewsletterError, Refused
 from newsletter.issues import Slot
 from newsletter.models import Chunk, ChunkState, DeadlineRule, Edition, Issue, IssueState, Source
 
@@ -66,23 +66,23 @@ def due_for(edition: Edition, rows: Sequence[Issue], now: datetime, late_limit: 
     """Return what is due for an edition, given its issues. Pure.
 
     The coming week is drafted from its draft time on. The week just past is drafted late when nobody did and the limit
-    allows, else left out with a reason; and it is sent late within the limit only: nobody wants last week's news.
+    allows, else left out with a reason. An issue goes out at the time it has itself, which an approval promised, and
+    late within the limit only: nobody wants last week's news.
     """
-    by_week = {issue.week: issue for issue in rows}
-    last, coming = issues.last_slot(edition, now), issues.next_slot(edition, now)
+    weeks = {issue.week for issue in rows}
     found: list[Due] = []
-    for slot in (last, coming):
-        issue = by_week.get(slot.week)
-        late = now - slot.send_at
-        if issue is None:
-            if slot.draft_at < edition.created_at and slot.send_at < edition.created_at:
-                continue
-            if now >= slot.draft_at:
-                found.append(Due(Act.DRAFT if late <= late_limit else Act.MISSED, edition.slug, slot))
-        elif issue.state is IssueState.DRAFT and edition.deadline_rule == DeadlineRule.SEND:
+    for slot in (issues.last_slot(edition, now), issues.next_slot(edition, now)):
+        too_new = slot.send_at < edition.created_at
+        if slot.week not in weeks and now >= slot.draft_at and not too_new:
+            act = Act.DRAFT if now - slot.send_at <= late_limit else Act.MISSED
+            found.append(Due(act, edition.slug, slot))
+    for issue in rows:
+        late = now - issue.send_at
+        slot = Slot(issue.week, issue.send_at, issue.send_at)
+        if issue.state is IssueState.DRAFT and edition.deadline_rule == DeadlineRule.SEND:
             if timedelta() <= late <= late_limit:
                 found.append(Due(Act.APPROVE, edition.slug, slot, issue.id))
-        elif issue.state is IssueState.APPROVED and late >= timedelta():
+        elif issue.state is IssueState.APPROVED and not issue.reason and late >= timedelta():
             found.append(Due(Act.SEND if late <= late_limit else Act.HOLD, edition.slug, slot, issue.id))
     return found
 
@@ -99,6 +99,7 @@ def tick(app: App, stop: threading.Event | None = None) -> list[Done]:
         editions = session.exec(select(Edition).where(col(Edition.enabled)).order_by(Edition.slug)).all()
     for edition in editions:
         done += _guarded(edition.slug, partial(_edition, app, edition, stop))
+    done += _guarded("sending", partial(_hold_overdue, app, app.clock()))
     for issue_id, name in _half_sent(app, app.clock()):
         done += _guarded(name, partial(_send, app, issue_id, name, stop))
     done += _guarded("confirmations", partial(_confirmations, app))
@@ -180,7 +181,9 @@ def _draft(app: App, edition_id: int, slot: Slot, name: str) -> list[Done]:
         drafted = issues.draft(session, edition, slot, app.clock())
         if drafted.issue.state is IssueState.SKIPPED:
             return [Done(f"{name}: skipped: {drafted.issue.reason}")]
-        return [Done(f"{name}: drafted with {len(drafted.choice.chosen)} stories; it waits for approval")]
+        held = edition.deadline_rule == DeadlineRule.HOLD
+        what = "it waits for approval" if held else "it goes out at its time, approved or not"
+        return [Done(f"{name}: drafted with {len(drafted.choice.chosen)} stories; {what}")]
 
 
 def _missed(app: App, edition_id: int, slot: Slot, name: str) -> list[Done]:
@@ -213,30 +216,49 @@ def _hold(app: App, due: Due, name: str) -> list[Done]:
 
 
 def _send(app: App, issue_id: int, name: str, stop: threading.Event | None) -> list[Done]:
-    report = delivery.send(app.db, issue_id, app.post, stop=stop)
+    try:
+        report = delivery.send(app.db, issue_id, app.post, by_hand=False, stop=stop)
+    except Refused as error:
+        with app.db.transaction() as session:
+            issue = issues.lock_issue(session, issue_id)
+            issue.reason = f"held: {error}"  # a person has to look, and is told once
+            session.add(issue)
+        raise
     counts = report.tally
     held = f", {counts.uncertain} uncertain" if counts.uncertain else ""
-    return [Done(f"{name}: {report.state}: {counts.accepted} of {counts.expected} accepted{held}")]
+    what = f"{name}: {report.state}: {counts.accepted} of {counts.expected} accepted{held}"
+    return [Done(f"{what}; {report.reason}", failed=True) if report.reason else Done(what)]
 
 
 def _half_sent(app: App, now: datetime) -> list[tuple[int, str]]:
     """Return the issues that are being sent and have something to do: a chunk that is due, or a claim to judge.
 
-    One that the provider refused has a reason; it waits for `issue resume`, so that nobody is asked every minute.
+    One that has a reason waits for `issue resume`; one that the provider put off waits for its time.
     """
-    state, not_before = col(Chunk.state), col(Chunk.not_before)
+    state, not_before, next_try = col(Chunk.state), col(Chunk.not_before), col(Issue.next_try_at)
     due = (state == ChunkState.CLAIMED) | ((state == ChunkState.PLANNED) & (not_before.is_(None) | (not_before <= now)))
     query = (
         select(Issue.id, Edition.slug, Issue.week)
         .join(Edition, col(Edition.id) == Issue.edition_id)
-        .where(
-            Issue.state == IssueState.SENDING,
-            Issue.reason == "",
-            col(Issue.id).in_(select(Chunk.issue_id).where(due)),
-        )
+        .where(Issue.state == IssueState.SENDING, Issue.reason == "", next_try.is_(None) | (next_try <= now))
+        .where(col(Issue.id).in_(select(Chunk.issue_id).where(due)))
     )
     with app.db.reading() as session:
         return [(issue_id, f"{slug}/{week}") for issue_id, slug, week in session.exec(query)]
+
+
+def _hold_overdue(app: App, now: datetime) -> list[Done]:
+    """Hold the issues whose sending has gone on past the limit: the rest of the readers would get old news."""
+    limit = app.settings.schedule.late_limit
+    overdue = (Issue.state == IssueState.SENDING, Issue.reason == "")
+    done = []
+    with app.db.transaction() as session:
+        query = select(Issue).where(*overdue, col(Issue.sending_since) < now - timedelta(hours=limit))
+        for issue in session.exec(query.with_for_update()).all():
+            issue.reason = f"held: not done {limit:g} h after it began; `newsletter issue resume` goes on all the same"
+            session.add(issue)
+            done.append(Done(f"{issues.issue_name(session, issue)}: {issue.reason}", failed=True))
+    return done
 
 
 def _confirmations(app: App) -> list[Done]:

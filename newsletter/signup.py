@@ -1,6 +1,6 @@
 """The side stage: somebody asks for an edition's list, and a mail asks them to confirm (U3).
 
-    ask -> row waits -> [ claim -> provider.send -> keep or give back ]*
+    ask -> row waits -> [ claim -> provider.send -> keep, put off or give back ]*
 
 A confirmation mail is claimed before it is sent: a crash between the two leaves one reader without a mail, who can ask
 again, and never mails anybody twice.
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import re
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -21,9 +22,10 @@ from newsletter.mail import Mail, Recipient, Sender, Status
 from newsletter.models import Edition
 from newsletter.providers import Provider
 from newsletter.render import ConfirmContent, Renderer
-from subscribers import consent
+from subscribers import confirmations, consent
 from subscribers.addresses import parse_address
-from subscribers.consent import Requested, Waiting
+from subscribers.confirmations import Waiting
+from subscribers.consent import Requested
 from subscribers.tokens import CONFIRM_WITHIN, Signer
 
 log = logging.getLogger(__name__)
@@ -93,18 +95,22 @@ def send_confirmations(
 ) -> int:
     """Send at most `limit` waiting confirmation mails and return how many the provider took.
 
-    What it defers waits for the next call. Raises ProviderRefused when it takes nothing; then everything waits.
+    What a reader's server puts off waits, longer each time, and holds up nobody else. When the provider is out of reach
+    the call ends. Raises ProviderRefused when it takes nothing; then everything waits.
     """
     with db.reading() as session:
-        waiting = consent.awaiting_confirmation_mail(session, limit)
+        waiting = confirmations.awaiting(session, limit, now)
         editions = {one.list_id: _edition_of(session, one.list_id) for one in waiting}
     accepted = 0
     for one in waiting:
         edition = editions[one.list_id]
-        if edition is None or now - one.requested_at > CONFIRM_WITHIN:
+        if edition is None:
             _give_up(db, one, now)
-        else:
-            accepted += _send(db, provider, _letter(renderer, signer, edition, one, base_url), now)
+            continue
+        status = _send(db, provider, _letter(renderer, signer, edition, one, base_url), now)
+        accepted += status is Status.ACCEPTED
+        if status is Status.NOT_TRIED:
+            break
     return accepted
 
 
@@ -117,12 +123,8 @@ def _edition_of(session: Session, list_id: int) -> Edition | None:
 def _give_up(db: Database, one: Waiting, now: datetime) -> None:
     """Let a mail that cannot be sent any more wait no longer, so that it never holds up the others."""
     with db.transaction() as session:
-        consent.mark_confirmation_sent(session, one.subscription_id, now)
-    log.warning(
-        "subscription %s gets no confirmation mail: its list has no edition, or it was asked for more than %s days ago",
-        one.subscription_id,
-        CONFIRM_WITHIN.days,
-    )
+        confirmations.claim(session, one.subscription_id, now)
+    log.warning("subscription %s gets no confirmation mail: its list has no edition", one.subscription_id)
 
 
 def _letter(renderer: Renderer, signer: Signer, edition: Edition, one: Waiting, base_url: str) -> _Letter:
@@ -146,35 +148,53 @@ def _letter(renderer: Renderer, signer: Signer, edition: Edition, one: Waiting, 
     return _Letter(one.subscription_id, one.requested_at, mail, Recipient(message, one.address, "", {}))
 
 
-def _send(db: Database, provider: Provider, letter: _Letter, now: datetime) -> bool:
-    """Claim one mail and send it; return True when the provider took it. What surely was not sent is given back."""
+def _send(db: Database, provider: Provider, letter: _Letter, now: datetime) -> Status | None:
+    """Claim one mail, send it and return what became of it; None when there is nothing to send any more.
+
+    What surely was not sent is given back: as a try when the reader's server did not take it, else as if never claimed.
+    """
     if not _claim(db, letter, now):
-        return False
+        return None
     try:
         [outcome] = provider.send(letter.mail, [letter.recipient])
     except ProviderRefused:
         _give_back(db, letter, now)
         raise
     if outcome.status is Status.ACCEPTED:
-        return True
-    if outcome.status is Status.DEFERRED:
+        return outcome.status
+    then = ""
+    if outcome.status is Status.NOT_TRIED:
         _give_back(db, letter, now)
-    log.warning("confirmation mail for subscription %s: %s", letter.subscription_id, outcome.status)
-    return False
+    elif outcome.status in {Status.DEFERRED, Status.REFUSED} and not _put_off(db, letter, now):
+        then = "; given up until they ask again"
+    said = without_address(outcome.detail, letter.recipient.address)
+    log.warning("confirmation mail for subscription %s: %s (%s)%s", letter.subscription_id, outcome.status, said, then)
+    return outcome.status
+
+
+def without_address(text: str, address: str) -> str:
+    """Return a server's words fit for a log: they often repeat whom the mail was for. Pure."""
+    return re.sub(re.escape(address), "(address)", text, flags=re.IGNORECASE)
 
 
 def _claim(db: Database, letter: _Letter, now: datetime) -> bool:
     with db.transaction() as session:
-        if not consent.mark_confirmation_sent(session, letter.subscription_id, now):
+        if not confirmations.claim(session, letter.subscription_id, now):
             return False
         row = consent.subscription(session, letter.subscription_id)
         if row is None or row.requested_at != letter.requested_at:
             # They asked again since this mail was written: its link is outdated, the next call writes a new one.
-            consent.unmark_confirmation_sent(session, letter.subscription_id, now)
+            confirmations.give_back(session, letter.subscription_id, now)
             return False
     return True
 
 
+def _put_off(db: Database, letter: _Letter, now: datetime) -> bool:
+    """Give one mail back as tried; return False when it will not be tried any more."""
+    with db.transaction() as session:
+        return confirmations.put_off(session, letter.subscription_id, now, now)
+
+
 def _give_back(db: Database, letter: _Letter, claimed_at: datetime) -> None:
     with db.transaction() as session:
-        consent.unmark_confirmation_sent(session, letter.subscription_id, claimed_at)
+        confirmations.give_back(session, letter.subscription_id, claimed_at)

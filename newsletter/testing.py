@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from newsletter.errors import FetchError, NewsletterError, ProviderRefused
 from newsletter.mail import Mail, Outcome, Recipient, Status, header_text
-from newsletter.providers import refuse_or_defer
+from newsletter.providers import refuse_or_stop
 from newsletter.providers.message import ascii_address, refuse_unsendable
 from newsletter.sources import Fetched, Item, Previous
 
@@ -70,7 +70,7 @@ class MemoryProvider:
         for position, recipient in enumerate(recipients):
             step = self._next_step(recipient)
             if isinstance(step, ProviderRefused):
-                return outcomes + refuse_or_defer(step, outcomes, recipients[position:])
+                return outcomes + refuse_or_stop(step, outcomes, recipients[position:])
             if step.arrives if step.arrives is not None else step.status is Status.ACCEPTED:
                 self.sent.append(_as_sent(mail, recipient))
             outcomes.append(Outcome(recipient.delivery_id, step.status, step.detail, retry_after=step.retry_after))

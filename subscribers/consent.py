@@ -9,18 +9,19 @@ finds it done.
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, and_, exists
+from sqlalchemy import ColumnElement, and_
+from sqlalchemy.orm import Mapped
 from sqlmodel import Session, col, select, update
 
 from subscribers.addresses import Address, one_line
 from subscribers.inserts import insert_missing
 from subscribers.models import Consent, ConsentAction, Subscriber, Subscription, SubscriptionState
 from subscribers.suppression import find as find_suppression
-from subscribers.suppression import is_suppressed
 
 #: After a confirmation mail, or a request for one, an address gets no other for this long (threat 11).
 COOLDOWN = timedelta(minutes=15)
@@ -30,6 +31,12 @@ _SOURCE_LIMIT = 500
 _IPV4_PREFIX = 24
 _IPV6_PREFIX = 48
 _ONE_SECOND = timedelta(seconds=1)
+#: How a confirmation mail stands when it was just asked for.
+_NEVER_TRIED: Mapping[str, object] = {
+    "confirmation_sent_at": None,
+    "confirmation_tries": 0,
+    "confirmation_not_before": None,
+}
 
 
 class Requested(StrEnum):
@@ -63,16 +70,6 @@ class Confirmed(StrEnum):
     ALREADY = "already"
     #: The link is of an earlier request, or its reader has left since. Nothing changed.
     OUTDATED = "outdated"
-
-
-@dataclass(frozen=True)
-class Waiting:
-    """A reader who is owed a confirmation mail. Without a name: a stranger may have typed it (threat 11)."""
-
-    subscription_id: int
-    list_id: int
-    address: str
-    requested_at: datetime
 
 
 @dataclass(frozen=True)
@@ -122,45 +119,6 @@ def answer_to_request(state: SubscriptionState, last_asked: datetime, now: datet
     return Requested.REPEATED if now - last_asked >= COOLDOWN else Requested.TOO_SOON
 
 
-def awaiting_confirmation_mail(session: Session, limit: int) -> list[Waiting]:
-    """Return at most `limit` readers who asked and got no confirmation mail yet, first come first."""
-    rows = session.exec(
-        select(Subscription, Subscriber)
-        .where(Subscription.subscriber_id == Subscriber.id, *_owed_a_mail())
-        .where(~is_suppressed(col(Subscriber.address_key)))
-        .order_by(col(Subscription.requested_at), col(Subscription.id))
-        .limit(limit)
-    )
-    return [
-        Waiting(waiting.id, waiting.list_id, subscriber.address, waiting.requested_at) for waiting, subscriber in rows
-    ]
-
-
-def mark_confirmation_sent(session: Session, subscription_id: int, now: datetime) -> bool:
-    """Claim the sending of a confirmation mail, before it is sent; of several workers one gets True.
-
-    False also when the reader has left, has confirmed or was suppressed meanwhile.
-    """
-    suppressed = exists().where(
-        col(Subscriber.id) == col(Subscription.subscriber_id), is_suppressed(col(Subscriber.address_key))
-    )
-    return _change(
-        session,
-        and_(col(Subscription.id) == subscription_id, *_owed_a_mail(), ~suppressed),
-        confirmation_sent_at=now,
-    )
-
-
-def unmark_confirmation_sent(session: Session, subscription_id: int, claimed_at: datetime) -> None:
-    """Give back a confirmation mail that was claimed at `claimed_at` and surely was not sent; a newer claim stays."""
-    still_claimed = and_(
-        col(Subscription.id) == subscription_id,
-        col(Subscription.state) == SubscriptionState.PENDING,
-        col(Subscription.confirmation_sent_at) == claimed_at,
-    )
-    _change(session, still_claimed, confirmation_sent_at=None)
-
-
 def confirm(
     session: Session,
     *,
@@ -175,14 +133,12 @@ def confirm(
     `requested_at` comes from the link, in whole seconds: a link works for the request it was made for, once.
     The evidence repeats the wording of that request. How old a link may be is `Signer.read_confirm`'s to say.
     """
-    second = requested_at.replace(microsecond=0)
     this_request = and_(
         col(Subscription.id) == subscription_id,
         col(Subscription.state) == SubscriptionState.PENDING,
-        col(Subscription.requested_at) >= second,
-        col(Subscription.requested_at) < second + _ONE_SECOND,
+        *_within_second(col(Subscription.requested_at), requested_at),
     )
-    changed = _change(session, this_request, state=SubscriptionState.CONFIRMED, changed_at=now)
+    changed = change_subscription(session, this_request, state=SubscriptionState.CONFIRMED, changed_at=now)
     row = subscription(session, subscription_id)
     if row is None or row.state is not SubscriptionState.CONFIRMED:
         return Confirmed.OUTDATED
@@ -198,7 +154,7 @@ def leave(session: Session, *, subscription_id: int, now: datetime, source: str,
     """Take a reader off a list, or drop their request; return False, and add no evidence, when it is done."""
     not_left = and_(col(Subscription.id) == subscription_id, col(Subscription.state) != SubscriptionState.LEFT)
     row = subscription(session, subscription_id)
-    if row is None or not _change(session, not_left, state=SubscriptionState.LEFT, changed_at=now):
+    if row is None or not change_subscription(session, not_left, state=SubscriptionState.LEFT, changed_at=now):
         return False
     evidence = _Evidence(now, source, "", network)
     _record(session, ConsentAction.LEFT, row.subscriber_id, row.list_id, evidence)
@@ -222,6 +178,49 @@ def leave_all(
     )
 
 
+def can_undo_leaving(session: Session, *, subscription_id: int, left_at: datetime) -> bool:
+    """Tell whether a reader left the list at `left_at` (whole seconds), had been on it, and nothing happened since.
+
+    Dropping an unconfirmed request cannot be undone: that would be a way around confirming (threat 16).
+    """
+    row = subscription(session, subscription_id)
+    if row is None or row.state is not SubscriptionState.LEFT:
+        return False
+    if row.changed_at.replace(microsecond=0) != left_at.replace(microsecond=0):
+        return False
+    before = [line.action for line in history(session, row.subscriber_id) if line.list_id == row.list_id]
+    joined = [action for action in before if action is not ConsentAction.LEFT]
+    return joined[-1:] != [ConsentAction.REQUESTED]
+
+
+def undo_leaving(
+    session: Session,
+    *,
+    subscription_id: int,
+    left_at: datetime,
+    now: datetime,
+    source: str,
+    wording: str,
+    network: str = "",
+) -> bool:
+    """Put a reader back on the list they left at `left_at` (whole seconds), and on no other (U8).
+
+    Returns False, and adds no evidence, unless `can_undo_leaving` and nobody was faster.
+    """
+    this_leaving = and_(
+        col(Subscription.id) == subscription_id,
+        col(Subscription.state) == SubscriptionState.LEFT,
+        *_within_second(col(Subscription.changed_at), left_at),
+    )
+    row = subscription(session, subscription_id)
+    if row is None or not can_undo_leaving(session, subscription_id=subscription_id, left_at=left_at):
+        return False
+    if not change_subscription(session, this_leaving, state=SubscriptionState.CONFIRMED, changed_at=now):
+        return False
+    _record(session, ConsentAction.JOINED, row.subscriber_id, row.list_id, _Evidence(now, source, wording, network))
+    return True
+
+
 def join(
     session: Session,
     *,
@@ -242,7 +241,7 @@ def join(
         col(Subscription.list_id) == list_id,
         col(Subscription.state) != SubscriptionState.CONFIRMED,
     )
-    joined = _insert_subscription(session, subscriber_id, list_id, now, confirmed) or _change(
+    joined = _insert_subscription(session, subscriber_id, list_id, now, confirmed) or change_subscription(
         session, not_on_it, state=SubscriptionState.CONFIRMED, changed_at=now
     )
     if joined:
@@ -260,6 +259,12 @@ def subscription(session: Session, subscription_id: int) -> Subscription | None:
     """Return one subscription as it is stored now, or None."""
     statement = select(Subscription).where(Subscription.id == subscription_id)
     return session.exec(statement, execution_options={"populate_existing": True}).one_or_none()
+
+
+def change_subscription(session: Session, where: ColumnElement[bool], **values: object) -> bool:
+    """Update the one subscription that meets the condition; return False when none does."""
+    statement = update(Subscription).where(where).values(**values)
+    return session.exec(statement, execution_options={"synchronize_session": "fetch"}).rowcount == 1
 
 
 def subscriptions_of(session: Session, subscriber_id: int) -> list[Subscription]:
@@ -316,20 +321,20 @@ def _make_pending(session: Session, row: Subscription, now: datetime) -> bool:
         col(Subscription.state) == row.state,
         col(Subscription.requested_at) == row.requested_at,
     )
-    return _change(
+    return change_subscription(
         session,
         as_read,
         state=SubscriptionState.PENDING,
         # Links carry whole seconds: a later second makes sure that no earlier link fits this request.
         requested_at=max(now, row.requested_at + _ONE_SECOND),
         changed_at=row.changed_at if row.state is SubscriptionState.PENDING else now,
-        confirmation_sent_at=None,
+        **_NEVER_TRIED,
     )
 
 
-def _owed_a_mail() -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-    unsent = col(Subscription.confirmation_sent_at).is_(None)
-    return col(Subscription.state) == SubscriptionState.PENDING, unsent
+def _within_second(column: Mapped[datetime], at: datetime) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    second = at.replace(microsecond=0)
+    return column >= second, column < second + _ONE_SECOND
 
 
 def _insert_subscription(
@@ -339,15 +344,9 @@ def _insert_subscription(
         "subscriber_id": subscriber_id,
         "list_id": list_id,
         "changed_at": now,
-        "confirmation_sent_at": None,
+        **_NEVER_TRIED,
     }
     return bool(insert_missing(session, Subscription, [row | start], unique=["subscriber_id", "list_id"]))
-
-
-def _change(session: Session, where: ColumnElement[bool], **values: object) -> bool:
-    """Update the one subscription that meets the condition; return False when none does."""
-    statement = update(Subscription).where(where).values(**values)
-    return session.exec(statement, execution_options={"synchronize_session": "fetch"}).rowcount == 1
 
 
 def _requested_wording(session: Session, row: Subscription) -> str:

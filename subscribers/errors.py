@@ -31,9 +31,5 @@ class UnknownList(SubscriberError, LookupError):
         super().__init__(f"There is no list called {slug!r}. `newsletter list show` names those that exist.")
 
 
-class InvalidList(SubscriberError, ValueError):
-    """A mailing list cannot be made: its short name or its name will not do, or the short name is taken."""
-
-
 class TransferError(SubscriberError, ValueError):
     """A file of subscribers cannot be read at all (single bad rows are reported, not raised)."""

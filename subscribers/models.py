@@ -31,7 +31,7 @@ class ConsentAction(StrEnum):
     CONFIRMED = "confirmed"
     #: An admin brought the reader in and said where the consent was given.
     IMPORTED = "imported"
-    #: The reader joined from the preferences page, behind a signed link.
+    #: The reader joined from the preferences page, or took a leaving back, behind a signed link.
     JOINED = "joined"
     #: The reader left, or an admin removed them at their wish.
     LEFT = "left"
@@ -91,6 +91,9 @@ class Subscription(SQLModel, table=True):
     requested_at: datetime = Field(sa_type=UtcDateTime)
     changed_at: datetime = Field(sa_type=UtcDateTime)
     confirmation_sent_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    #: How often the reader's server put the confirmation mail off, and when it may be tried again.
+    confirmation_tries: int = Field(default=0)
+    confirmation_not_before: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
 class Consent(SQLModel, table=True):

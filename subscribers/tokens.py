@@ -18,9 +18,11 @@ from subscribers.errors import InvalidToken
 
 #: How long the link in a confirmation mail works (U3).
 CONFIRM_WITHIN = timedelta(days=7)
+#: How long leaving can be undone without asking again (U8).
+UNDO_WITHIN = timedelta(hours=1)
 
 _MAC_BYTES = 16
-#: Whole seconds since 1970 in a confirmation token.
+#: Whole seconds since 1970 in a token that has a time.
 _TIME_BYTES = 5
 _CONTEXT = b"subscribers.tokens\0"
 _DAMAGED = "This link is incomplete or damaged. Open it from the mail itself, or copy all of it."
@@ -35,6 +37,8 @@ class Purpose(StrEnum):
     PREFERENCES = "preferences"
     #: Confirm one request to join a list; made and read with its time.
     CONFIRM = "confirm"
+    #: Come back to the one list just left; made and read with the time of leaving (U8).
+    UNDO = "undo"
 
 
 class Signer:
@@ -56,19 +60,41 @@ class Signer:
 
     def sign_confirm(self, subscription_id: int, requested_at: datetime) -> str:
         """Return the token for the confirmation link of the request made at `requested_at`, to the second."""
-        seconds = int(requested_at.timestamp()).to_bytes(_TIME_BYTES)
-        return self._token(Purpose.CONFIRM, seconds + _id_bytes(subscription_id))
+        return self._timed_token(Purpose.CONFIRM, subscription_id, requested_at)
 
     def read_confirm(self, token: str, now: datetime, max_age: timedelta = CONFIRM_WITHIN) -> tuple[int, datetime]:
         """Return the subscription's id and when the request was made, in UTC and whole seconds.
 
         Raises InvalidToken when we did not make the token, or the request is older than `max_age`.
         """
-        payload = self._payload(Purpose.CONFIRM, token)
-        requested_at = datetime.fromtimestamp(int.from_bytes(payload[:_TIME_BYTES]), UTC)
+        subscription_id, requested_at = self._timed_payload(Purpose.CONFIRM, token)
         if now - requested_at > max_age:
             raise InvalidToken(f"This link is older than {max_age.days} days. Sign up again to get a new one.")
-        return int.from_bytes(payload[_TIME_BYTES:]), requested_at
+        return subscription_id, requested_at
+
+    def sign_undo(self, subscription_id: int, left_at: datetime) -> str:
+        """Return the token that undoes the leaving at `left_at`, to the second."""
+        return self._timed_token(Purpose.UNDO, subscription_id, left_at)
+
+    def read_undo(self, token: str, now: datetime, max_age: timedelta = UNDO_WITHIN) -> tuple[int, datetime]:
+        """Return the subscription's id and when the reader left, in UTC and whole seconds.
+
+        Raises InvalidToken when we did not make the token, or the reader left longer ago than `max_age`.
+        """
+        subscription_id, left_at = self._timed_payload(Purpose.UNDO, token)
+        if now - left_at > max_age:
+            minutes = max_age // timedelta(minutes=1)
+            raise InvalidToken(f"Leaving can be undone for {minutes} minutes. Sign up again to get the newsletter.")
+        return subscription_id, left_at
+
+    def _timed_token(self, purpose: Purpose, subscription_id: int, at: datetime) -> str:
+        seconds = int(at.timestamp()).to_bytes(_TIME_BYTES)
+        return self._token(purpose, seconds + _id_bytes(subscription_id))
+
+    def _timed_payload(self, purpose: Purpose, token: str) -> tuple[int, datetime]:
+        payload = self._payload(purpose, token)
+        at = datetime.fromtimestamp(int.from_bytes(payload[:_TIME_BYTES]), UTC)
+        return int.from_bytes(payload[_TIME_BYTES:]), at
 
     def _token(self, purpose: Purpose, payload: bytes) -> str:
         return _encode(payload + _mac(self._keys[0], purpose, payload))
@@ -82,8 +108,8 @@ class Signer:
 
 
 def _without_time(purpose: Purpose) -> Purpose:
-    if purpose is Purpose.CONFIRM:
-        raise ValueError("a confirmation token carries a time: use sign_confirm and read_confirm")
+    if purpose in {Purpose.CONFIRM, Purpose.UNDO}:
+        raise ValueError(f"a token to {purpose} carries a time: use sign_{purpose} and read_{purpose}")
     return purpose
 
 

@@ -1,4 +1,4 @@
-"""Readers in and out as CSV, in a stream. Every function works inside the caller's transaction.
+"""Readers in and out as CSV, in a stream. An import opens short transactions, an export reads in the caller's session.
 
 An import is a statement that the readers in the file agreed elsewhere: it is kept with each of them as
 evidence. It never brings back who left and never adds who is suppressed.
@@ -9,11 +9,12 @@ from __future__ import annotations
 import csv
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum, auto
-from itertools import islice
+from itertools import chain, islice
 from typing import TextIO
 
 from sqlalchemy import select as select_columns
@@ -37,7 +38,12 @@ from subscribers.models import (
 ADDRESS_COLUMNS = ("email", "e-mail", "email address", "e-mail address", "address")
 EXPORT_COLUMNS = ("email", "name", "list", "state", "since")
 
-_BATCH = 500
+#: Opens a session that may write and commits at its end, such as `Database.transaction`.
+Transaction = Callable[[], AbstractContextManager[Session]]
+
+#: Rows of one transaction. On SQLite everybody else who writes waits for it, a quarter of a second.
+_BATCH = 1_000
+_EXPORT_BATCH = 500
 _SOURCE_LIMIT = 500
 #: A spreadsheet takes a cell that begins like this for a formula (OWASP ASVS 1.2.10; threat 13).
 #: Apostrophes before it count, so that taking one away gives the cell back.
@@ -97,7 +103,7 @@ class _Import:
 
 
 def import_csv(
-    session: Session,
+    transaction: Transaction,
     file: TextIO,
     *,
     list_id: int,
@@ -105,6 +111,7 @@ def import_csv(
     source: str,
     now: datetime,
     dry_run: bool = False,
+    progress: Callable[[int], None] | None = None,
 ) -> ImportReport:
     """Put the readers in `file` on a list and report on every row; a bad one does not stop the others.
 
@@ -112,25 +119,36 @@ def import_csv(
     list before and did not confirm is confirmed: the statement holds for them as for everybody else in the
     file. The name of a reader we know is not changed. A `dry_run` does everything and takes it back.
 
-    Raises TransferError when there is no statement, no header, or the file is not text; then nothing is
-    imported.
+    The rows come in batches with a transaction each, readers and evidence together, so that nobody who writes
+    waits long; `progress` is called after each, outside of them, with the rows read so far.
+
+    Raises TransferError when there is no statement, no header, or more than one list in the file, with nothing
+    imported; and when the file ceases to be text. Then, as after any interruption, the batches before stay in;
+    import the mended file again for the rest: who is on the list already is counted as such and gets no second
+    evidence.
     """
     statement = one_line(consent, len(consent))
     if not statement:
         raise TransferError(
             f"Say where the readers in {source} agreed to get this list, such as: paper forms, market day, May 2026."
         )
+    _refuse_several_lists(file, source)
     reader = CsvReader(file, source, ADDRESS_COLUMNS)
     columns = _find_columns(reader.header, source)
     run = _Import(list_id, statement, one_line(source, _SOURCE_LIMIT), now)
     fates: Counter[_Fate] = Counter()
     rejected: list[RejectedRow] = []
-    with session.begin_nested() as savepoint:
-        rows = _good_rows(reader, columns, fates, rejected)
-        while batch := list(islice(rows, _BATCH)):
-            fates.update(_store(session, run, batch))
-        if dry_run:
-            savepoint.rollback()
+    seen: dict[str, int] = {}
+    records = reader.records([place for place in (columns.address, columns.name) if place is not None])
+    while first := next(records, None):
+        # Rows are read before the transaction begins, and judged one by one: a long record is not kept.
+        batch = chain([first], islice(records, _BATCH - 1))
+        rows = list(_good_rows(batch, columns, seen, fates, rejected))
+        if rows:
+            with transaction() as session:
+                fates.update(_store(session, run, rows, dry_run=dry_run))
+        if progress:
+            progress(fates.total() + len(rejected))
     return ImportReport(
         added=fates[_Fate.ADDED],
         already=fates[_Fate.ALREADY],
@@ -172,11 +190,25 @@ def export_csv(session: Session, list_id: int | None, file: TextIO, *, raw: bool
     writer = csv.writer(file, quoting=csv.QUOTE_MINIMAL if raw else csv.QUOTE_ALL)
     writer.writerow(EXPORT_COLUMNS)
     written = 0
-    for address, name, slug, state, since in session.execute(rows, execution_options={"yield_per": _BATCH}):
+    for address, name, slug, state, since in session.execute(rows, execution_options={"yield_per": _EXPORT_BATCH}):
         cells = (address, name, slug, state.value, since.astimezone(UTC).isoformat(timespec="seconds"))
         writer.writerow(cells if raw else map(_defuse, cells))
         written += 1
     return written
+
+
+def _refuse_several_lists(file: TextIO, source: str) -> None:
+    """Raise TransferError for a file of several lists: who left one of them would come back through another."""
+    reader = CsvReader(file, source, ADDRESS_COLUMNS)
+    if "list" in reader.header:
+        place = reader.header.index("list")
+        lists = sorted({name for record in reader.records([]) if (name := _cell(record, place))})
+        if len(lists) > 1:
+            raise TransferError(
+                f"{source} holds several lists ({', '.join(lists)}). Import them one by one; "
+                "`newsletter subscriber export FILE --list NAME` writes one alone."
+            )
+    file.seek(0)
 
 
 def _find_columns(header: tuple[str, ...], source: str) -> _Columns:
@@ -193,12 +225,14 @@ def _find_columns(header: tuple[str, ...], source: str) -> _Columns:
 
 
 def _good_rows(
-    reader: CsvReader, columns: _Columns, fates: Counter[_Fate], rejected: list[RejectedRow]
+    records: Iterable[Record],
+    columns: _Columns,
+    seen: dict[str, int],
+    fates: Counter[_Fate],
+    rejected: list[RejectedRow],
 ) -> Iterator[_Row]:
     """Yield the rows that can be imported; count those that left, and report the others."""
-    seen: dict[str, int] = {}
-    one_line_columns = [place for place in (columns.address, columns.name) if place is not None]
-    for record in reader.records(one_line_columns):
+    for record in records:
         row = _read(record, columns, seen)
         if isinstance(row, str):
             shown = record.cells[0] if record.fault else _cell(record, columns.address)
@@ -237,7 +271,16 @@ def _cell(record: Record, place: int | None) -> str:
     return text.strip()
 
 
-def _store(session: Session, run: _Import, batch: list[_Row]) -> Iterable[_Fate]:
+def _store(session: Session, run: _Import, batch: list[_Row], *, dry_run: bool) -> Iterable[_Fate]:
+    """Store a batch, or for a `dry_run` store it and take it back; return the fate of each row."""
+    with session.begin_nested() as savepoint:
+        fates = _put(session, run, batch)
+        if dry_run:
+            savepoint.rollback()
+    return fates
+
+
+def _put(session: Session, run: _Import, batch: list[_Row]) -> list[_Fate]:
     """Put a batch on the list, with a handful of statements for all of it, and return the fate of each row."""
     keys = [row.address.key for row in batch]
     suppressed = set(session.exec(select(Suppression.address_key).where(col(Suppression.address_key).in_(keys))))

@@ -27,6 +27,14 @@ class Newsroom:
     source_id: int
 
 
+def add_list(session: Session, slug: str, name: str, now: datetime) -> MailingList:
+    """Add a mailing list and return it."""
+    row = MailingList(slug=slug, name=name, created_at=now)
+    session.add(row)
+    session.flush()
+    return row
+
+
 def newsroom(session: Session, slug: str = "fen-weekly", **edition: Any) -> Newsroom:
     """Add a region, a source, a list and an edition of that region, and return their ids."""
     mailing_list = MailingList(slug=slug, name=slug.replace("-", " ").title(), created_at=NOW - timedelta(days=90))

@@ -101,6 +101,10 @@ class TestSite:
         """Return the path of the preferences link in a mail to this reader."""
         return f"/p/{self.token(Purpose.PREFERENCES, subscription_id)}"
 
+    def undo_token(self, subscription_id: int) -> str:
+        """Return the token of the button that undoes the reader's latest leaving."""
+        return self.signer.sign_undo(subscription_id, self.subscription(subscription_id).changed_at)
+
     def state(self, subscription_id: int) -> SubscriptionState:
         """Return where the reader stands with the list."""
         return self.subscription(subscription_id).state

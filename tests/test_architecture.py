@@ -6,6 +6,7 @@ import ast
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,9 @@ MODULES = [
         ("newsletter/providers/smtp.py", "import newsletter.settings", "Only the edge reads settings"),
         ("newsletter/providers/smtp.py", "import newsletter.sources", "Arrows point down"),
         ("newsletter/app.py", "import newsletter.schedule", "Arrows point down"),
+        ("newsletter/preview.py", "import newsletter.cli", "Arrows point down"),
+        ("newsletter/newsroom.py", "import newsletter.settings", "Only the edge reads settings"),
+        ("newsletter/testing.py", "import newsletter.db", "never touch the database"),
     ],
 )
 def test_a_forbidden_import_is_caught(tmp_path: Path, module: str, line: str, contract: str) -> None:
@@ -49,6 +53,20 @@ def test_a_forbidden_import_is_caught(tmp_path: Path, module: str, line: str, co
     assert found.returncode == 1, found.stdout + found.stderr
     broken = [text for text in found.stdout.splitlines() if text.endswith("BROKEN")]
     assert any(contract in text for text in broken), found.stdout
+
+
+def test_every_module_has_a_floor() -> None:
+    """A module that no layer names could import whatever it likes."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
+        "contracts"
+    ]
+    floors = {name.strip() for layer in contracts[0]["layers"] for name in layer.split("|")}
+    there = {
+        f"newsletter.{path.stem}"
+        for path in (ROOT / "newsletter").iterdir()
+        if path.suffix == ".py" or (path / "__init__.py").exists()
+    }
+    assert there - {"newsletter.__init__"} <= floors
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(ROOT).as_posix())

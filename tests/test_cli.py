@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from newsletter.cli import main
-from newsletter.cli.base import BUG, DONE, FAILED, IN_PART, USAGE
+from newsletter.cli.base import BUG, DONE, FAILED, IN_PART, USAGE, progress
 from tests.servers.http import FeedServer
 
 DATA = Path(__file__).parent / "data"
@@ -123,6 +123,27 @@ def test_a_newsroom_by_commands(run: Run, feeds: FeedServer) -> None:
     assert run("apply", "again.toml").out == "Nothing to change.\n"
 
 
+def test_two_feeds_of_one_title_are_two_sources(run: Run, feeds: FeedServer) -> None:
+    run("init")
+    run("region", "add", "UA", "Ukraine")
+    first, second, third = (feeds.url(path) for path in ("/feed.xml", "/again.xml", "/ukrainian.xml"))
+    week = (DATA / "week.xml").read_bytes()
+    feeds.serve("/again.xml", week)
+    feeds.serve("/ukrainian.xml", week.replace(b"<title>The Fen Post", "<title>Українська правда".encode(), 1))
+    assert "+ source the-fen-post" in run("source", "add", first).out
+    assert "+ source the-fen-post-2" in run("source", "add", second).out
+    assert "+ source 127-0-0-1" in run("source", "add", third).out
+    changed = run("source", "add", first, "--weight", "2", "--name", "Fen Post, sports")
+    assert "~ source the-fen-post: " in changed.out
+    refused = run("source", "add", second, "--slug", "the-fen-post", code=FAILED).err
+    assert f"Source the-fen-post is {first} already; name this one with another --slug" in refused
+    assert {one["slug"]: one["url"] for one in run("source", "list", "--json").json} == {
+        "the-fen-post": first,
+        "the-fen-post-2": second,
+        "127-0-0-1": third,
+    }
+
+
 def test_apply_shows_a_diff_and_a_dry_run_changes_nothing(newsroom: Run) -> None:
     text = Path("newsroom.toml").read_text().replace('send_time = "07:00"', 'send_time = "08:15"')
     Path("changed.toml").write_text(text)
@@ -143,6 +164,7 @@ def test_apply_shows_a_diff_and_a_dry_run_changes_nothing(newsroom: Run) -> None
         (["issue", "show", "fen-weekly"], "Draft it with `newsletter issue draft fen-weekly`"),
         (["issue", "send", "fen-weekly"], "Draft it with `newsletter issue draft fen-weekly`"),
         (["subscriber", "export", "--list", "nope"], "no list called 'nope'"),
+        (["subscriber", "import", "newsroom.toml", "--list", "nope", "--consent", "x"], "no list called 'nope'"),
         (["subscriber", "show", "nobody@example.org"], "is not known"),
         (["subscriber", "show", "not an address"], "cannot be used as an e-mail address"),
         (["subscriber", "remove"], "Name the reader's address, or give --token"),
@@ -270,6 +292,21 @@ def test_a_dry_import_changes_nothing(newsroom: Run) -> None:
     assert newsroom("list", "show", "--json").json[0]["confirmed"] == 0
 
 
+def test_a_long_import_says_how_far_it_is(newsroom: Run) -> None:
+    rows = "".join(f"reader{number}@example.org\n" for number in range(10_500))
+    said = readers(newsroom, f"email\n{rows}")
+    assert said.err.splitlines() == ["Importing: 10000"]
+    assert said.out.startswith("10500 added")
+
+
+def test_work_whose_end_is_known_says_so_ten_times(capsys: pytest.CaptureFixture[str]) -> None:
+    with progress("Sending") as advance:
+        for done in range(1, 31):
+            advance(done, 30, "now")
+    lines = capsys.readouterr().err.splitlines()
+    assert (len(lines), lines[0], lines[-1]) == (10, "Sending: 3 of 30 now", "Sending: 30 of 30 now")
+
+
 def test_rejected_rows_go_to_a_file(newsroom: Run) -> None:
     Path("readers.csv").write_text("email\nbroken\n")
     words = ["subscriber", "import", "readers.csv", "--list", "fens", "--consent", "Forms", "--rejects", "bad.csv"]
@@ -358,3 +395,57 @@ def test_every_command_has_help_with_an_example(run: Run) -> None:
     for path, command in found.items():
         assert f"newsletter {path}" in (command.help or ""), path
     assert "Usage: newsletter" in run("issue", "send", "--help").out
+
+
+def test_a_thin_week_can_be_wanted(newsroom: Run) -> None:
+    newsroom("gather")
+    stories = [str(one["id"]) for one in newsroom("issue", "draft", "fen-weekly", "--json").json["stories"]]
+    drops = [word for story in stories[1:4] for word in ("--drop", story)]
+    newsroom("issue", "edit", "fen-weekly", *drops)
+    assert "2 new stories, 3 needed" in newsroom("issue", "draft", "fen-weekly").out
+    thin = newsroom("issue", "draft", "fen-weekly", "--min-stories", "1", "--json").json
+    assert (thin["state"], len([one for one in thin["stories"] if one["place"] != "dropped"])) == ("draft", 2)
+
+
+def test_a_slip_in_the_week_makes_no_issue(newsroom: Run) -> None:
+    assert "weeks away from now" in newsroom("issue", "draft", "fen-weekly", "--week", "2020-W01", code=FAILED).err
+    assert newsroom("issue", "list").out.startswith("There are no issues yet")
+
+
+def test_taking_an_approval_back_is_said(newsroom: Run) -> None:
+    newsroom("gather")
+    newsroom("issue", "draft", "fen-weekly")
+    newsroom("issue", "approve", "fen-weekly")
+    assert "approval was taken back" in newsroom("issue", "edit", "fen-weekly", "--subject", "Hello").err
+    assert "approval" not in newsroom("issue", "edit", "fen-weekly", "--subject", "Hello again").err
+    newsroom("issue", "approve", "fen-weekly")
+    assert "approval was taken back" in newsroom("issue", "draft", "fen-weekly").err
+
+
+def test_issues_are_listed_newest_first(newsroom: Run) -> None:
+    newsroom("gather")
+    newsroom("issue", "draft", "fen-weekly")
+    newsroom("issue", "skip", "fen-weekly", "--reason", "Holiday")
+    assert "Say why" in newsroom("issue", "skip", "fen-weekly", "--reason", " ", code=FAILED).err
+    [listed] = newsroom("issue", "list", "fen-weekly", "--json").json
+    assert (listed["state"], listed["about"]) == ("skipped", "Holiday")
+    assert "no edition called 'nope'" in newsroom("issue", "list", "nope", code=FAILED).err
+
+
+def test_a_damaged_database_is_a_sentence(newsroom: Run) -> None:
+    for name in ("newsletter.db", "newsletter.db-wal", "newsletter.db-shm"):
+        if Path(name).exists():
+            Path(name).write_bytes(b"this is no database " * 400)
+    assert "file is not a database" in newsroom("list", "show", code=FAILED).err
+
+
+def test_export_takes_a_dash_for_standard_output(newsroom: Run) -> None:
+    assert newsroom("export", "-").out == newsroom("export").out
+    assert not Path("-").exists()
+
+
+def test_no_test_goes_out_when_one_address_is_wrong(newsroom: Run) -> None:
+    newsroom("gather")
+    newsroom("issue", "draft", "fen-weekly")
+    newsroom("issue", "test", "fen-weekly", "--to", "me@example.org", "--to", "nobody", code=FAILED)
+    assert not list(Path().glob("outbox/new/*"))

@@ -12,10 +12,9 @@ import pytest
 from sqlmodel import Session, select
 
 from newsletter.db import Database
-from subscribers import consent
+from subscribers import confirmations, consent
 from subscribers.addresses import parse_address
 from subscribers.consent import COOLDOWN, Confirmed, Requested
-from subscribers.lists import add_list
 from subscribers.models import (
     Consent,
     ConsentAction,
@@ -25,6 +24,7 @@ from subscribers.models import (
     SuppressionReason,
 )
 from subscribers.suppression import lift, suppress
+from tests.builders import add_list
 
 NOW = datetime(2026, 11, 22, 7, 0, 0, 250_000, tzinfo=UTC)
 LATER = NOW + COOLDOWN
@@ -82,8 +82,8 @@ class Desk:
         """Send what waits, as the sign-up stage does; return the addresses."""
         return [
             waiting.address
-            for waiting in consent.awaiting_confirmation_mail(self.session, 10)
-            if consent.mark_confirmation_sent(self.session, waiting.subscription_id, now)
+            for waiting in confirmations.awaiting(self.session, 10, now)
+            if confirmations.claim(self.session, waiting.subscription_id, now)
         ]
 
     def actions(self) -> list[ConsentAction]:
@@ -177,7 +177,7 @@ def test_asking_again_while_the_mail_waits_makes_one_mail_with_the_newest_link(d
         desk.request()
         assert desk.request(LATER) is Requested.REPEATED
         assert desk.row().changed_at == NOW
-        (waiting,) = consent.awaiting_confirmation_mail(session, 10)
+        (waiting,) = confirmations.awaiting(session, 10, LATER)
         assert waiting.requested_at == LATER
         assert desk.confirm(NOW, LATER) is Confirmed.OUTDATED
         assert desk.confirm(waiting.requested_at, LATER) is Confirmed.NOW
@@ -228,7 +228,7 @@ def test_a_stranger_cannot_rename_a_known_reader(database: Database) -> None:
         desk.leave()
         desk.request(LATER + COOLDOWN, name="Mallory")
         assert desk.reader().name == "Ann Reader"
-        (waiting,) = consent.awaiting_confirmation_mail(session, 10)
+        (waiting,) = confirmations.awaiting(session, 10, LATER)
         assert not hasattr(waiting, "name")
 
 
@@ -246,12 +246,12 @@ def test_an_address_suppressed_while_its_mail_waits_gets_none(database: Database
     with database.transaction() as session:
         desk = _desk(session)
         desk.request()
-        (waiting,) = consent.awaiting_confirmation_mail(session, 10)
+        (waiting,) = confirmations.awaiting(session, 10, LATER)
         suppress(session, "reader@example.org", SuppressionReason.BOUNCE, "", NOW)
-        assert consent.awaiting_confirmation_mail(session, 10) == []
-        assert not consent.mark_confirmation_sent(session, waiting.subscription_id, NOW)
+        assert confirmations.awaiting(session, 10, LATER) == []
+        assert not confirmations.claim(session, waiting.subscription_id, NOW)
         lift(session, "reader@example.org")
-        assert consent.mark_confirmation_sent(session, waiting.subscription_id, NOW)
+        assert confirmations.claim(session, waiting.subscription_id, NOW)
 
 
 def test_waiting_mails_come_in_the_order_they_were_asked_for(database: Database) -> None:
@@ -259,7 +259,7 @@ def test_waiting_mails_come_in_the_order_they_were_asked_for(database: Database)
         desk = _desk(session)
         for minute, name in enumerate(["c", "a", "b", "d"]):
             desk.request(NOW + timedelta(minutes=minute), address=f"{name}@example.org")
-        first = consent.awaiting_confirmation_mail(session, 3)
+        first = confirmations.awaiting(session, 3, LATER)
         assert [waiting.address for waiting in first] == ["c@example.org", "a@example.org", "b@example.org"]
         assert {waiting.list_id for waiting in first} == {desk.list_id}
 
@@ -269,15 +269,86 @@ def test_a_mail_that_surely_was_not_sent_can_be_given_back(database: Database) -
         desk = _desk(session)
         desk.request()
         row = desk.row()
-        assert consent.mark_confirmation_sent(session, row.id, NOW)
+        assert confirmations.claim(session, row.id, NOW)
         assert desk.row().confirmation_sent_at == NOW
-        assert consent.awaiting_confirmation_mail(session, 10) == []
-        assert not consent.mark_confirmation_sent(session, row.id, NOW)
-        consent.unmark_confirmation_sent(session, row.id, NOW - timedelta(minutes=20))  # an older claim's worker
+        assert confirmations.awaiting(session, 10, LATER) == []
+        assert not confirmations.claim(session, row.id, NOW)
+        confirmations.give_back(session, row.id, NOW - timedelta(minutes=20))  # an older claim's worker
         assert desk.row().confirmation_sent_at == NOW
-        consent.unmark_confirmation_sent(session, row.id, NOW)
+        confirmations.give_back(session, row.id, NOW)
         assert desk.row().confirmation_sent_at is None
         assert desk.send_mail() == ["reader@example.org"]
+
+
+def test_a_mail_that_is_put_off_waits_longer_each_time_and_is_given_up_after_five_tries(database: Database) -> None:
+    with database.transaction() as session:
+        desk = _desk(session)
+        desk.request()
+        row, now, waits = desk.row(), NOW, []
+        for number in range(1, confirmations.TRIES + 1):
+            assert confirmations.claim(session, row.id, now)
+            again = confirmations.put_off(session, row.id, now, now)
+            assert again is (number < confirmations.TRIES)
+            assert desk.row().confirmation_tries == number
+            if again:
+                not_before = desk.row().confirmation_not_before
+                assert not_before is not None
+                early = not_before - timedelta(seconds=1)
+                assert confirmations.awaiting(session, 10, early) == []
+                assert not confirmations.claim(session, row.id, early)
+                assert len(confirmations.awaiting(session, 10, not_before)) == 1
+                waits.append(not_before - now)
+                now = not_before
+        assert waits == [timedelta(minutes=minutes) for minutes in (5, 10, 20, 40)]
+        assert desk.row().confirmation_sent_at == now
+        assert confirmations.awaiting(session, 10, now + timedelta(days=1)) == []
+
+
+def test_only_who_claimed_a_mail_can_put_it_off(database: Database) -> None:
+    with database.transaction() as session:
+        desk = _desk(session)
+        desk.request()
+        row = desk.row()
+        assert confirmations.claim(session, row.id, LATER)
+        assert confirmations.put_off(session, row.id, NOW, NOW)
+        assert (desk.row().confirmation_sent_at, desk.row().confirmation_tries) == (LATER, 0)
+        desk.confirm(NOW)
+        assert confirmations.put_off(session, row.id, LATER, LATER)
+        assert desk.row().confirmation_tries == 0
+
+
+def test_who_was_never_tried_comes_before_who_was_put_off(database: Database) -> None:
+    with database.transaction() as session:
+        desk = _desk(session)
+        for name, tried_at in (("a", NOW + timedelta(minutes=2)), ("b", NOW), ("c", None), ("d", None)):
+            desk.request(address=f"{name}@example.org")
+            if tried_at:
+                row = desk.row(f"{name}@example.org")
+                assert confirmations.claim(session, row.id, tried_at)
+                assert confirmations.put_off(session, row.id, tried_at, tried_at)
+        found = [waiting.address for waiting in confirmations.awaiting(session, 10, LATER)]
+        assert found == ["c@example.org", "d@example.org", "b@example.org", "a@example.org"]
+
+
+@pytest.mark.parametrize("leaves", [False, True])
+def test_asking_again_starts_the_tries_anew(database: Database, leaves: bool) -> None:
+    with database.transaction() as session:
+        desk = _desk(session)
+        desk.request()
+        assert confirmations.claim(session, desk.row().id, NOW)
+        assert confirmations.put_off(session, desk.row().id, NOW, LATER)
+        if leaves:
+            desk.leave()
+        assert desk.request(LATER) is (Requested.RETURNED if leaves else Requested.REPEATED)
+        assert (desk.row().confirmation_tries, desk.row().confirmation_not_before) == (0, None)
+        assert desk.send_mail(LATER) == ["reader@example.org"]
+
+
+@pytest.mark.parametrize(("age", "count"), [(timedelta(days=7), 1), (timedelta(days=7, seconds=1), 0)])
+def test_no_mail_with_a_link_that_would_not_work_u3(database: Database, age: timedelta, count: int) -> None:
+    with database.transaction() as session:
+        _desk(session).request()
+        assert len(confirmations.awaiting(session, 10, NOW + age)) == count
 
 
 @pytest.mark.parametrize("step", ["confirm", "leave"])
@@ -287,8 +358,8 @@ def test_no_confirmation_mail_after_it_is_settled(database: Database, step: str)
         desk.request()
         row = desk.row()
         assert desk.confirm(NOW) is Confirmed.NOW if step == "confirm" else desk.leave()
-        assert consent.awaiting_confirmation_mail(session, 10) == []
-        assert not consent.mark_confirmation_sent(session, row.id, LATER)
+        assert confirmations.awaiting(session, 10, LATER) == []
+        assert not confirmations.claim(session, row.id, LATER)
 
 
 def test_a_link_of_another_request_does_nothing(database: Database) -> None:
@@ -381,6 +452,48 @@ def test_joining_from_the_preferences_page_u7(database: Database, before: Subscr
     assert told == ([(ConsentAction.JOINED, "Weekly: every Saturday", "2001:db8:1::/48")] if joined else [])
 
 
+def _undo(desk: Desk, left_at: datetime, now: datetime) -> bool:
+    return consent.undo_leaving(
+        desk.session,
+        subscription_id=desk.row().id,
+        left_at=left_at.replace(microsecond=0),
+        now=now,
+        source=PAGE,
+        wording="Undo",
+        network="192.0.2.78",
+    )
+
+
+def test_leaving_can_be_undone_once_with_evidence_u8(database: Database) -> None:
+    with database.transaction() as session:
+        desk = _desk(session)
+        desk.request()
+        desk.confirm(NOW)
+        assert not _undo(desk, LATER, LATER)  # has not left
+        desk.leave(LATER)
+        for offset in (timedelta(seconds=-1), timedelta(seconds=1), timedelta(days=1)):
+            assert not _undo(desk, LATER + offset, LATER)
+        soon = LATER + timedelta(minutes=1)
+        assert [_undo(desk, LATER, soon), _undo(desk, LATER, soon)] == [True, False]
+        assert (desk.row().state, desk.row().changed_at) == (SubscriptionState.CONFIRMED, soon)
+        line = consent.history(session, desk.reader().id)[-1]
+        assert (line.action, line.wording, line.network) == (ConsentAction.JOINED, "Undo", "192.0.2.0/24")
+        desk.leave(soon)
+        assert not _undo(desk, LATER, soon)  # an earlier leaving's button
+        assert desk.row().state is SubscriptionState.LEFT
+
+
+def test_undoing_does_not_confirm_a_request_made_since(database: Database) -> None:
+    with database.transaction() as session:
+        desk = _desk(session)
+        desk.request()
+        desk.confirm(NOW)
+        desk.leave(LATER)
+        desk.request(LATER)
+        assert not _undo(desk, LATER, LATER)
+        assert desk.row().state is SubscriptionState.PENDING
+
+
 def test_a_stored_row_is_read_afresh(database: Database) -> None:
     """A session that read a row before must not see its old state afterwards."""
     with database.transaction() as session:
@@ -388,7 +501,7 @@ def test_a_stored_row_is_read_afresh(database: Database) -> None:
         desk.request()
         seen = consent.subscription(session, desk.row().id)
         assert seen is not None
-        assert consent.mark_confirmation_sent(session, seen.id, LATER)
+        assert confirmations.claim(session, seen.id, LATER)
         assert seen.confirmation_sent_at == LATER
         states = [seen.state]
         desk.confirm(NOW)

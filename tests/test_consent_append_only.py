@@ -12,8 +12,8 @@ from sqlmodel import select
 from newsletter.db import Database
 from subscribers import consent
 from subscribers.addresses import parse_address
-from subscribers.lists import add_list
 from subscribers.models import Consent, Subscriber
+from tests.builders import add_list
 
 NOW = datetime(2026, 11, 22, 7, 0, tzinfo=UTC)
 

@@ -41,6 +41,7 @@ def walk(site: TestSite) -> Iterator[str]:
         "/c/": site.confirm_token(subscription_id),
         "/u/": site.token(Purpose.UNSUBSCRIBE, subscription_id),
         "/p/": site.token(Purpose.PREFERENCES, subscription_id),
+        "/r/": site.undo_token(subscription_id),
     }
     for route in [*public_router.routes, *links_router.routes]:
         path = str(route.path)  # type: ignore[attr-defined]
@@ -63,7 +64,7 @@ def test_every_answer_has_safe_headers(site: TestSite) -> None:
             assert policy.startswith("default-src 'none'"), path
             assert "frame-ancestors 'none'" in policy
             assert answer.headers.items() >= SAFE_HEADERS.items()
-            if re.match("/[cup]/", path):
+            if re.match("/[cupr]/", path):
                 assert answer.headers["cache-control"] == "no-store"
                 assert answer.headers["x-robots-tag"] == "noindex"
             assert "set-cookie" not in answer.headers

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -265,3 +266,81 @@ def test_hostile_headlines_stay_text(database: Database) -> None:
         assert "\n" not in issue.subject
         assert "{{ 7*7 }} &lt;b&gt;bold&lt;/b&gt;" in issue.html
         assert "49" not in issue.subject
+
+
+def test_two_weeks_approved_at_once_do_not_share_a_story(database: Database) -> None:
+    made = populated(database, readers=0, stories=3)
+    with database.transaction() as session:
+        first = drafted(session, made)
+        edition = session.get_one(Edition, made.edition_id)
+        second = issues.draft(session, edition, issues.slot_of(edition, "2026-W48"), NOW).issue
+        issues.approve(session, first, Renderer(None), BASE, by="ed", now=NOW)
+        with pytest.raises(Refused, match=rf"get or got in another week:\n.*Headline number 0 \({WEEK}\)"):
+            issues.approve(session, second, Renderer(None), BASE, by="ed", now=NOW)
+
+
+def test_a_pinned_story_that_went_out_meanwhile_loses_its_place(database: Database) -> None:
+    made = populated(database, readers=0, stories=3)
+    with database.transaction() as session:
+        edition = session.get_one(Edition, made.edition_id)
+        later = issues.draft(session, edition, issues.slot_of(edition, "2026-W48"), NOW).issue
+        lead = order(session, later)[2]
+        issues.edit(session, later, Changes(lead=lead))
+        first = drafted(session, made)
+        issues.approve(session, first, Renderer(None), BASE, by="ed", now=NOW)
+        fresh = [story(session, made, number, hours_old=0).id for number in (20, 21)]
+        again = issues.draft(session, edition, issues.slot_of(edition, "2026-W48"), NOW)
+        assert order(session, again.issue) == fresh
+        assert again.choice.left_out[lead].reason == f"sent in {WEEK}"
+
+
+def test_pins_outlive_a_thin_week(database: Database) -> None:
+    made = populated(database, readers=0, stories=2)
+    with database.transaction() as session:
+        issue = drafted(session, made)
+        second = order(session, issue)[1]
+        issues.edit(session, issue, Changes(lead=second))
+        edition = session.get_one(Edition, made.edition_id)
+        edition.min_stories = 3
+        session.add(edition)
+        session.flush()
+        assert drafted(session, made).state is IssueState.SKIPPED
+        edition.min_stories = 2
+        session.add(edition)
+        session.flush()
+        assert order(session, drafted(session, made))[0] == second
+
+
+def test_drafting_again_waits_for_a_sending_that_begins(database: Database) -> None:
+    """On PostgreSQL an unlocked read would see "approved", and make a draft of what is being sent."""
+    made = populated(database, readers=0)
+    with database.transaction() as session:
+        issue_id = drafted(session, made).id
+        issues.approve(session, issues.find_issue(session, "fen-weekly"), Renderer(None), BASE, by="ed", now=NOW)
+    locked, begun = threading.Event(), threading.Event()
+    outcome: list[str] = []
+
+    def begin_sending() -> None:
+        with database.transaction() as session:
+            issue = issues.lock_issue(session, issue_id)
+            locked.set()
+            begun.wait(10)
+            time.sleep(0.3)  # the draft has every chance to read; it must wait for this transaction
+            issue.state = IssueState.SENDING
+            session.add(issue)
+
+    def draft_again() -> None:
+        locked.wait(10)
+        begun.set()
+        try:
+            with database.transaction() as session:
+                drafted(session, made)
+        except Refused as error:
+            outcome.append(str(error))
+
+    drafting, sending = threading.Thread(target=draft_again), threading.Thread(target=begin_sending)
+    sending.start()
+    drafting.start()
+    sending.join()
+    drafting.join()
+    assert "does not change any more" in outcome[0]

@@ -107,10 +107,10 @@ class TestFullDisk:
             provider.send(make_mail(), make_readers(2))
         assert files(provider) == []
 
-    def test_half_way_the_rest_is_deferred(self, provider: MaildirProvider, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_half_way_the_rest_is_not_tried(self, provider: MaildirProvider, monkeypatch: pytest.MonkeyPatch) -> None:
         fill_disk_after(2, monkeypatch)
         outcomes = provider.send(make_mail(), make_readers(4))
-        expected = [Status.ACCEPTED, Status.ACCEPTED, Status.DEFERRED, Status.DEFERRED]
+        expected = [Status.ACCEPTED, Status.ACCEPTED, Status.NOT_TRIED, Status.NOT_TRIED]
         assert [outcome.status for outcome in outcomes] == expected
         assert "No space left on device" in outcomes[2].detail
         assert len(files(provider)) == 2

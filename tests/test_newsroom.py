@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlmodel import select
 
-from newsletter import newsroom
+from newsletter import newsroom, slugs
 from newsletter.db import Database
 from newsletter.errors import ConfigurationError, NotFound, Refused
 from newsletter.models import Source
@@ -164,6 +164,57 @@ def test_a_source_with_stories_is_disabled_not_removed(database: Database) -> No
         assert change.fields == {"enabled": (True, False)}
 
 
-def test_slugs_are_made_from_names() -> None:
-    assert newsroom.slug_from("The Harbour  Post & Co.") == "the-harbour-post-co"
-    assert newsroom.slug_from("Львів") == ""
+@pytest.mark.parametrize("slug", ["", "-weekly", "Weekly", "we ekly", "we\nekly", "wöchentlich", "a_b", "x" * 65])
+def test_a_list_needs_a_short_name_that_fits_a_header(slug: str) -> None:
+    """RFC 2919 section 3: it becomes a part of the List-Id."""
+    with pytest.raises(ConfigurationError, match="list: slug"):
+        newsroom.checked(newsroom.ListEntry, slug=slug, name="Weekly")
+    with pytest.raises(ConfigurationError, match="list: name"):
+        newsroom.checked(newsroom.ListEntry, slug="weekly", name=" \t")
+
+
+@pytest.mark.parametrize(
+    ("name", "url", "slug"),
+    [
+        ("The Harbour  Post & Co.", "https://harbour.example/feed", "the-harbour-post-co"),
+        ("Новини BBC", "https://bbc.example/feed", "bbc"),
+        ("Українська правда", "https://post.example.ua/rss", "post-example-ua"),
+        ("Новини 24", "https://www.post.example.ua:8080/rss", "post-example-ua"),
+        ("", "http://127.0.0.1:8000/feed.xml", "127-0-0-1"),
+        ("long " * 20, "https://long.example/", "long" + "-long" * 12),
+        ("x" * 63 + " yz", "https://long.example/", "x" * 63),
+    ],
+)
+def test_a_slug_is_made_from_the_name_or_the_host(name: str, url: str, slug: str) -> None:
+    assert slugs.from_name_or_host(name, url) == slug
+
+
+@pytest.mark.parametrize("url", ["https://правда.com/rss", "https:///rss"])
+def test_where_no_slug_can_be_made_one_is_asked_for(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="Українська правда.*give one with --slug"):
+        slugs.from_name_or_host("Українська правда", url)
+
+
+def test_a_taken_slug_gets_a_number_and_keeps_within_its_length() -> None:
+    assert slugs.free("news", ["post"]) == "news"
+    assert slugs.free("news", ["news", "news-2", "news-4"]) == "news-3"
+    assert slugs.free("x" * 61 + "-yz", ["x" * 61 + "-yz"]) == "x" * 61 + "-2"
+
+
+def test_a_second_feed_of_the_same_name_is_another_source(database: Database) -> None:
+    apply(database, FILE)
+    with database.reading() as session:
+        for url, slug, expected in (
+            ("https://post.example/feed.xml", "", "post"),
+            ("https://post.example/feed.xml", "post", "post"),
+            ("https://post.example/feed.xml", "other", "other"),
+            ("https://post.example/sport.xml", "", "post-2"),
+            ("https://post.example/sport.xml", "sport", "sport"),
+        ):
+            assert newsroom.source_slug(session, url, slug=slug, name="Post") == expected
+        with pytest.raises(ConfigurationError) as refused:
+            newsroom.source_slug(session, "https://post.example/sport.xml", slug="post", name="Post")
+    assert str(refused.value) == (
+        "Source post is https://post.example/feed.xml already; name this one with another --slug, "
+        "or change the address in the newsroom file."
+    )

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import ast
 import os
+import re
 import subprocess
 import sys
+import tomllib
 import zipfile
+from collections.abc import Iterator
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
+#: Imported only where the extra `postgres` brings it.
+EXTRAS = {"psycopg"}
 
 
 @pytest.fixture(scope="module")
@@ -76,3 +83,41 @@ assert TestClient(pages(open_app())).get("/editions/fen-weekly").status_code == 
     assert done.returncode == 0, done.stdout + done.stderr
     html = next((work / "preview").glob("*.html")).read_text(encoding="utf-8")
     assert html.startswith("<!DOCTYPE html>")
+
+
+def test_everything_imported_is_a_declared_dependency() -> None:
+    """The wheel is tested beside the development environment, which brings what the metadata may lack."""
+    metadata = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    declared = {_canonical(re.split(r"[^\w.-]", text)[0]) for text in metadata["project"]["dependencies"]}
+    brought_by = packages_distributions()
+    imported = {
+        name
+        for package in ("newsletter", "subscribers")
+        for path in (ROOT / package).rglob("*.py")
+        for name in _imported(ast.parse(path.read_text(encoding="utf-8")))
+    }
+    foreign = imported - sys.stdlib_module_names - EXTRAS - {"newsletter", "subscribers"}
+    assert {"fastapi", "sqlmodel", "feedparser"} <= foreign
+    undeclared = {
+        name: brought_by.get(name, [])
+        for name in sorted(foreign)
+        if not declared & {_canonical(one) for one in brought_by.get(name, [])}
+    }
+    assert undeclared == {}
+
+
+def _canonical(distribution: str) -> str:
+    return re.sub(r"[-_.]+", "-", distribution).lower()
+
+
+def _imported(node: ast.AST) -> Iterator[str]:
+    """Yield the top-level names of the modules that code imports when it runs, type checking left out."""
+    if isinstance(node, ast.Import):
+        yield from (alias.name.partition(".")[0] for alias in node.names)
+    elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+        yield node.module.partition(".")[0]
+    children = ast.iter_child_nodes(node)
+    if isinstance(node, ast.If) and ast.unparse(node.test) in {"TYPE_CHECKING", "typing.TYPE_CHECKING"}:
+        children = iter(node.orelse)
+    for child in children:
+        yield from _imported(child)

@@ -12,7 +12,7 @@ import pytest
 
 from newsletter.errors import ConfigurationError, ProviderRefused
 from newsletter.mail import Mail, Outcome, Recipient, Status, outcome_for_all
-from newsletter.providers import KINDS, Checkable, Provider, is_this_machine, load_provider, refuse_or_defer
+from newsletter.providers import KINDS, Checkable, Provider, is_this_machine, load_provider, refuse_or_stop
 from tests.contracts.providers import Arrived, ProviderContract, make_readers
 
 GUIDE = Path(__file__).parents[1] / "docs" / "adding-a-provider.md"
@@ -117,17 +117,17 @@ def test_every_wrong_option_has_its_sentence(options: dict[str, object], words: 
 REFUSAL = ProviderRefused("smtp", "no")
 
 
-@pytest.mark.parametrize("before", [[], [Status.REJECTED], [Status.DEFERRED, Status.REJECTED]])
+@pytest.mark.parametrize("before", [[], [Status.REJECTED], [Status.DEFERRED, Status.REFUSED, Status.NOT_TRIED]])
 def test_a_refusal_is_raised_while_nobody_was_accepted(before: list[Status]) -> None:
     with pytest.raises(ProviderRefused):
-        refuse_or_defer(REFUSAL, [Outcome("d", status) for status in before], make_readers(2))
+        refuse_or_stop(REFUSAL, [Outcome("d", status) for status in before], make_readers(2))
 
 
 @pytest.mark.parametrize("taken", [Status.ACCEPTED, Status.UNCERTAIN])
-def test_a_refusal_defers_the_rest_once_somebody_may_have_been_accepted(taken: Status) -> None:
+def test_a_refusal_leaves_the_rest_untried_once_somebody_may_have_been_accepted(taken: Status) -> None:
     rest = make_readers(2)
-    assert refuse_or_defer(REFUSAL, [Outcome("d", Status.REJECTED), Outcome("e", taken)], rest) == [
-        Outcome(reader.delivery_id, Status.DEFERRED, "smtp: no") for reader in rest
+    assert refuse_or_stop(REFUSAL, [Outcome("d", Status.REJECTED), Outcome("e", taken)], rest) == [
+        Outcome(reader.delivery_id, Status.NOT_TRIED, "smtp: no") for reader in rest
     ]
 
 
@@ -188,7 +188,7 @@ def test_the_guide_s_configuration_is_one_that_settings_read() -> None:
 
 def test_the_guide_names_every_status_and_only_files_that_exist() -> None:
     text = GUIDE.read_text(encoding="utf-8")
-    assert {status.name for status in Status} <= set(re.findall(r"`([A-Z]+)`", text))
+    assert {status.name for status in Status} <= set(re.findall(r"`([A-Z_]+)`", text))
     root = GUIDE.parents[1]
     for path in re.findall(r"`((?:newsletter|tests)/[\w/.]+)`", text):
         assert (root / path).exists(), path

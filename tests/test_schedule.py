@@ -70,6 +70,14 @@ def test_the_deadline_rule_send(when: float, state: IssueState, expected: list[A
     assert [one.act for one in found] == expected
 
 
+def test_an_issue_goes_out_at_the_time_its_approval_promised() -> None:
+    """A later change of the edition's day moves the next issue, not one that is approved."""
+    moved = an_edition(send_weekday=4)  # Friday instead of Saturday
+    issue = an_issue(IssueState.APPROVED)
+    assert due_for(moved, [*PAST, issue], SEND_AT - timedelta(hours=12), LIMIT) == []
+    assert [one.act for one in due_for(moved, [*PAST, issue], SEND_AT, LIMIT)] == [Act.SEND]
+
+
 def test_a_new_edition_has_missed_nothing() -> None:
     edition = an_edition(created_at=SEND_AT + timedelta(hours=20))
     assert due_for(edition, [], SEND_AT + timedelta(hours=21), LIMIT) == []
@@ -150,7 +158,7 @@ def test_the_deadline_rule_sends_in_one_tick(tmp_path: Path) -> None:
     populated(app.db, readers=2, deadline_rule="send")
     quiet_sources(app, clock)
     assert [one.what.split(": ")[1] for one in schedule.tick(app)] == [
-        "drafted with 4 stories; it waits for approval",
+        "drafted with 4 stories; it goes out at its time, approved or not",
         "approved by the edition's deadline rule",
         "sent",
     ]
@@ -219,6 +227,32 @@ def test_a_failure_of_one_edition_does_not_stop_another(tmp_path: Path) -> None:
     done = schedule.tick(app)
     assert [one.failed for one in done] == [True, False]
     assert "drafted with 3 stories" in done[1].what
+
+
+def test_a_sending_that_drags_on_is_held(tmp_path: Path) -> None:
+    clock = Clock(SEND_AT + timedelta(minutes=1))
+    app = an_app(tmp_path, clock)
+    populated(app.db, readers=2, deadline_rule="send")
+    quiet_sources(app, clock)
+    (tmp_path / "outbox").write_text("a file where the maildir should be")
+    schedule.tick(app)
+    with app.db.transaction() as session:
+        issue = issues.find_issue(session, "fen-weekly")
+        issue.reason = ""
+        session.add(issue)
+    clock.now += timedelta(hours=13)
+    quiet_sources(app, clock)
+    assert "held: not done 12 h after it began" in schedule.tick(app)[0].what
+    assert schedule.tick(app) == []
+
+
+def test_an_edition_without_readers_says_so_once(tmp_path: Path) -> None:
+    clock = Clock(SEND_AT + timedelta(minutes=1))
+    app = an_app(tmp_path, clock)
+    populated(app.db, readers=0, deadline_rule="send")
+    quiet_sources(app, clock)
+    assert "Nobody on the list of Fen Weekly" in schedule.tick(app)[-1].what
+    assert schedule.tick(app) == []
 
 
 def test_an_issue_the_provider_refused_waits_for_resume(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from newsletter.providers.sendgrid.request import batches
 from tests.contracts.providers import (
     NONCE,
     Arrived,
-    RejectingProviderContract,
+    RemoteProviderContract,
     make_mail,
     make_reader,
     make_readers,
@@ -33,7 +33,7 @@ from tests.contracts.providers import (
 from tests.servers.sendgrid import KEY, Canned, Fault, SendGridSimulator, sendgrid_simulator, violations
 from tests.servers.smtp import free_port, make_certificates, raw_server
 
-A, R, D, U = Status.ACCEPTED, Status.REJECTED, Status.DEFERRED, Status.UNCERTAIN
+A, R, N, U = Status.ACCEPTED, Status.REJECTED, Status.NOT_TRIED, Status.UNCERTAIN
 NOW = datetime(2026, 11, 22, 7, 0, tzinfo=UTC)
 SPECIFICATION = Path(__file__).parents[2] / "shared" / "specs" / "sendgrid" / "tsg_mail_v3.json"
 
@@ -52,11 +52,14 @@ class _SendGridPostBox:
     def reject(self, address: str) -> None:
         self._simulator.bad.add(address)
 
+    def be_busy(self) -> None:
+        self._simulator.faults = [Canned(429)]
+
     def refuse(self) -> None:
         self._simulator.scopes.remove("mail.send")
 
 
-class TestSendGridKeepsTheContract(RejectingProviderContract):
+class TestSendGridKeepsTheContract(RemoteProviderContract):
     @pytest.fixture
     def post_box(self, simulator: SendGridSimulator) -> _SendGridPostBox:
         return _SendGridPostBox(simulator)
@@ -279,27 +282,27 @@ def error(message: str, field: str | None) -> dict[str, Any]:
         (answer(202), 3, Then.GO_ON, A),
         (answer(200), 3, Then.GO_ON, A),
         (answer(204), 3, Then.GO_ON, A),
-        (answer(429), 3, Then.STOP, D),
+        (answer(429), 3, Then.STOP, N),
         (answer(500), 3, Then.STOP, U),
         (answer(503), 3, Then.STOP, U),
         (answer(504), 3, Then.STOP, U),
         (answer(408), 3, Then.STOP, U),
-        (answer(413), 3, Then.HALVES, D),
-        (answer(413), 1, Then.REFUSE, D),
-        (answer(401), 3, Then.REFUSE, D),
-        (answer(403), 3, Then.REFUSE, D),
-        (answer(404), 3, Then.REFUSE, D),
-        (answer(405), 3, Then.REFUSE, D),
-        (answer(301), 3, Then.REFUSE, D),
-        (answer(400), 3, Then.HALVES, D),
-        (answer(400, [error("bad", "null")]), 3, Then.HALVES, D),
-        (answer(400, [error("bad", "")]), 3, Then.HALVES, D),
-        (answer(400, [error("appears twice", "personalizations")]), 3, Then.HALVES, D),
-        (answer(400, [error("bad", "personalizations.7.to")]), 3, Then.HALVES, D),
-        (answer(400, "not a list"), 3, Then.HALVES, D),
-        (answer(400, [error("no subject", "subject")]), 3, Then.REFUSE, D),
-        (answer(400, [error("no", "from.email"), error("no", "personalizations.0.to")]), 3, Then.REFUSE, D),
-        (answer(400), 1, Then.WITHOUT_BAD, D),
+        (answer(413), 3, Then.HALVES, N),
+        (answer(413), 1, Then.REFUSE, N),
+        (answer(401), 3, Then.REFUSE, N),
+        (answer(403), 3, Then.REFUSE, N),
+        (answer(404), 3, Then.REFUSE, N),
+        (answer(405), 3, Then.REFUSE, N),
+        (answer(301), 3, Then.REFUSE, N),
+        (answer(400), 3, Then.HALVES, N),
+        (answer(400, [error("bad", "null")]), 3, Then.HALVES, N),
+        (answer(400, [error("bad", "")]), 3, Then.HALVES, N),
+        (answer(400, [error("appears twice", "personalizations")]), 3, Then.HALVES, N),
+        (answer(400, [error("bad", "personalizations.7.to")]), 3, Then.HALVES, N),
+        (answer(400, "not a list"), 3, Then.HALVES, N),
+        (answer(400, [error("no subject", "subject")]), 3, Then.REFUSE, N),
+        (answer(400, [error("no", "from.email"), error("no", "personalizations.0.to")]), 3, Then.REFUSE, N),
+        (answer(400), 1, Then.WITHOUT_BAD, N),
     ],
 )
 def test_what_an_answer_means(given_answer: Answer, count: int, then: Then, status: Status) -> None:
@@ -451,19 +454,19 @@ class TestTooLarge:
 
 
 class TestRateLimit:
-    def test_defers_everybody_until_the_reset(self, simulator: SendGridSimulator) -> None:
+    def test_nobody_is_tried_until_the_reset(self, simulator: SendGridSimulator) -> None:
         reset = str(int(datetime.now(UTC).timestamp()) + 300)
         simulator.faults = [Canned(429, b"{}", {"X-RateLimit-Reset": reset})]
         found = outcomes(connected(simulator), make_readers(3))
-        assert [outcome.status for outcome in found] == [D, D, D]
+        assert [outcome.status for outcome in found] == [N, N, N]
         assert all(outcome.retry_after and 200 < outcome.retry_after <= 300 for outcome in found)
         assert len(simulator.requests) == 1
 
-    def test_half_way_defers_the_rest_and_keeps_what_was_accepted(self, simulator: SendGridSimulator) -> None:
+    def test_half_way_leaves_the_rest_untried_and_keeps_what_was_accepted(self, simulator: SendGridSimulator) -> None:
         readers = [make_reader(1), make_reader(2), make_reader(3, address="reader-1@example.org")]
         simulator.faults = [None, Canned(429)]
         found = outcomes(connected(simulator), readers)
-        assert [outcome.status for outcome in found] == [A, A, D]
+        assert [outcome.status for outcome in found] == [A, A, N]
         assert found[2].retry_after is None
 
 
@@ -497,7 +500,7 @@ class TestNoClearAnswer:
         readers = [make_reader(1), make_reader(2), make_reader(3, address="reader-1@example.org")]
         simulator.faults = [fault]
         found = outcomes(connected(simulator), readers)
-        assert [outcome.status for outcome in found] == [U, U, D]
+        assert [outcome.status for outcome in found] == [U, U, N]
         assert found[2].detail.startswith("waits, because of the request before")
         assert len(simulator.requests) == 1
 
@@ -508,17 +511,17 @@ class TestNoClearAnswer:
 
 
 class TestNoConnection:
-    def test_where_nobody_listens_defers_everybody(self) -> None:
+    def test_where_nobody_listens_nobody_is_tried(self) -> None:
         provider = SendGridProvider(api_key=KEY, host=f"http://127.0.0.1:{free_port()}")
         found = outcomes(provider, make_readers(2))
-        assert [outcome.status for outcome in found] == [D, D]
+        assert [outcome.status for outcome in found] == [N, N]
         assert "could not be reached" in found[0].detail
 
-    def test_a_certificate_that_is_not_valid_defers_everybody(self, tmp_path: Path) -> None:
+    def test_a_certificate_that_is_not_valid_tries_nobody(self, tmp_path: Path) -> None:
         """No byte of the request, and nothing of the key, was sent."""
         with raw_server(tls=make_certificates(tmp_path).localhost) as port:
             found = outcomes(SendGridProvider(api_key=KEY, host=f"https://localhost:{port}"), make_readers(2))
-        assert [outcome.status for outcome in found] == [D, D]
+        assert [outcome.status for outcome in found] == [N, N]
         assert "certificate verify failed" in found[0].detail
 
     def test_cannot_be_checked(self) -> None:
@@ -545,11 +548,11 @@ class TestRefusal:
         with pytest.raises(ProviderRefused, match=r"403 access forbidden\. .*mail\.send.*verified"):
             send(connected(simulator), make_readers(2))
 
-    def test_half_way_defers_the_rest_and_keeps_what_was_accepted(self, simulator: SendGridSimulator) -> None:
+    def test_half_way_leaves_the_rest_untried_and_keeps_what_was_accepted(self, simulator: SendGridSimulator) -> None:
         readers = [make_reader(1), make_reader(2), make_reader(3, address="reader-1@example.org")]
         simulator.faults = [None, Canned(401)]
         found = outcomes(connected(simulator), readers)
-        assert [outcome.status for outcome in found] == [A, A, D]
+        assert [outcome.status for outcome in found] == [A, A, N]
         assert "provider.api_key" in found[2].detail
 
 

@@ -17,7 +17,7 @@ from newsletter.mail import Mail, Outcome, Recipient, Status
 from newsletter.models import Edition
 from newsletter.providers import Provider
 from newsletter.render import Renderer
-from newsletter.signup import ask, consent_wording, frequency, send_confirmations, zone_in_words
+from newsletter.signup import ask, consent_wording, frequency, send_confirmations, without_address, zone_in_words
 from newsletter.testing import MemoryProvider, Scripted
 from subscribers import consent
 from subscribers.consent import Requested
@@ -176,13 +176,69 @@ def test_a_limit_leaves_the_rest_for_the_next_call(database: Database, room: New
     assert send(database, provider, limit=2) == 1
 
 
-def test_what_is_deferred_is_tried_again_with_the_same_message_id(database: Database, room: Newsroom) -> None:
-    """RFC 7352: a receiver that got both can tell that they are one."""
+@pytest.mark.parametrize("status", [Status.DEFERRED, Status.REFUSED])
+def test_what_is_put_off_is_tried_later_with_the_same_message_id(
+    database: Database, room: Newsroom, status: Status
+) -> None:
+    """RFC 7352: a receiver that got both can tell that they are one. A relay that denies us may be mended meanwhile."""
     asked(database, room, "ann@example.org")
     provider = MemoryProvider()
-    provider.script("ann@example.org", Status.DEFERRED)
-    assert [send(database, provider), send(database, provider)] == [0, 1]
+    provider.script("ann@example.org", Scripted(status, "554 5.7.1 Relay access denied"))
+    assert send(database, provider) == 0
+    assert send(database, provider, now=NOW + 4 * MINUTE) == 0
+    assert len(provider.calls) == 1
+    assert send(database, provider, now=NOW + 5 * MINUTE) == 1
     assert provider.calls[0] == provider.calls[1]
+
+
+def test_who_is_put_off_holds_up_nobody_else(database: Database, room: Newsroom) -> None:
+    """A hundred sign-ups at a domain that answers 450 are not to fill every call."""
+    provider = MemoryProvider()
+    for number in range(4):
+        asked(database, room, f"r{number}@slow.example")
+        provider.script(f"r{number}@slow.example", *[Status.DEFERRED] * 9)
+    assert send(database, provider, limit=4) == 0
+    asked(database, room, "ann@example.org", NOW + MINUTE)
+    assert send(database, provider, now=NOW + MINUTE, limit=4) == 1
+    asked(database, room, "bob@example.org", NOW + 6 * MINUTE)
+    assert send(database, provider, now=NOW + 6 * MINUTE, limit=4) == 1
+    assert [mail.address for mail in provider.sent] == ["ann@example.org", "bob@example.org"]
+
+
+@pytest.mark.parametrize("status", [Status.DEFERRED, Status.REFUSED])
+def test_after_five_tries_a_mail_is_given_up_and_logged_without_the_address(
+    database: Database, room: Newsroom, caplog: pytest.LogCaptureFixture, status: Status
+) -> None:
+    asked(database, room, "Ann@example.org")
+    provider = MemoryProvider()
+    provider.script("Ann@example.org", *[Scripted(status, "450 <ann@example.org>: not now")] * 9)
+    for minute in range(0, 600, 5):
+        assert send(database, provider, now=NOW + minute * MINUTE) == 0
+    assert len(provider.calls) == 5
+    last = caplog.records[-1]
+    assert last.levelname == "WARNING"
+    assert last.getMessage() == (
+        f"confirmation mail for subscription 1: {status} (450 <(address)>: not now); given up until they ask again"
+    )
+    assert sum("given up" in record.getMessage() for record in caplog.records) == 1
+    assert "example.org" not in caplog.text
+    later = NOW + 600 * MINUTE
+    assert asked(database, room, "ann@example.org", later) is Requested.REPEATED
+    assert send(database, MemoryProvider(), now=later) == 1
+
+
+def test_when_the_provider_is_out_of_reach_the_call_ends_and_costs_no_try(database: Database, room: Newsroom) -> None:
+    for number in range(3):
+        asked(database, room, f"r{number}@example.org")
+    provider = MemoryProvider()
+    for _ in range(7):
+        provider.script("r0@example.org", Scripted(Status.NOT_TRIED, "could not be reached"))
+    assert [send(database, provider) for _ in range(7)] == [0] * 7
+    assert len(provider.calls) == 7
+    with database.reading() as session:
+        row = session.get_one(Subscription, 1)
+        assert (row.confirmation_sent_at, row.confirmation_tries, row.confirmation_not_before) == (None, 0, None)
+    assert send(database, provider) == 3
 
 
 @pytest.mark.parametrize("status", [Status.REJECTED, Status.UNCERTAIN])
@@ -287,14 +343,38 @@ def test_a_request_is_still_answered_when_its_edition_was_closed(database: Datab
     assert send(database, MemoryProvider()) == 1
 
 
-def test_what_cannot_be_sent_any_more_does_not_hold_up_the_rest(
+def test_a_request_whose_link_would_have_expired_is_left_out(database: Database, room: Newsroom) -> None:
+    asked(database, room, "old@example.org")
+    later = NOW + timedelta(days=7, seconds=1)
+    asked(database, room, "new@example.org", later)
+    provider = MemoryProvider()
+    assert send(database, provider, now=later, limit=1) == 1
+    assert [mail.address for mail in provider.sent] == ["new@example.org"]
+
+
+def test_a_list_without_an_edition_does_not_hold_up_the_rest(
     database: Database, room: Newsroom, caplog: pytest.LogCaptureFixture
 ) -> None:
     asked(database, room, "old@example.org")
-    later = NOW + timedelta(days=7, seconds=1)  # the link would have expired
-    asked(database, room, "new@example.org", later)
+    with database.transaction() as session:
+        ely = newsroom(session, "ely")
+        session.get_one(Edition, room.edition_id).list_id = ely.list_id
+    asked(database, ely, "new@example.org", NOW + MINUTE)
     provider = MemoryProvider()
-    assert [send(database, provider, now=later, limit=1) for _ in range(2)] == [0, 1]
+    assert [send(database, provider, now=NOW + MINUTE, limit=1) for _ in range(2)] == [0, 1]
     assert [mail.address for mail in provider.sent] == ["new@example.org"]
-    assert "subscription 1 gets no confirmation mail" in caplog.text
+    assert "subscription 1 gets no confirmation mail: its list has no edition" in caplog.text
     assert "example.org" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("550 <Ann@Example.org>: no", "550 <(address)>: no"),
+        ("550 ann@example.org ann@example.org", "550 (address) (address)"),
+        ("550 annxexample.org", "550 annxexample.org"),
+        ("", ""),
+    ],
+)
+def test_a_servers_words_are_logged_without_the_address(text: str, expected: str) -> None:
+    assert without_address(text, "ann@example.org") == expected

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 from sqlmodel import Session, col, select
 
 from newsletter.db import Database
-from subscribers.lists import add_list
 from subscribers.models import Subscriber, Subscription, SubscriptionState, SuppressionReason
 from subscribers.suppression import find, is_suppressed, lift, may_receive, suppress
+from tests.builders import add_list
 
 NOW = datetime(2026, 11, 22, 7, 0, tzinfo=UTC)
 LATER = NOW + timedelta(days=1)

@@ -55,11 +55,11 @@ def test_only_the_provider_knows_whether_an_uncertain_mail_arrived(arrives: bool
     assert len(provider.sent) == arrives
 
 
-def test_a_refusal_half_way_defers_the_rest_so_that_nothing_accepted_is_forgotten() -> None:
+def test_a_refusal_half_way_leaves_the_rest_untried_so_that_nothing_accepted_is_forgotten() -> None:
     provider, readers = MemoryProvider(), make_readers(3)
     provider.script(readers[1].address, ProviderRefused("memory", "the key was taken back"))
     outcomes = provider.send(make_mail(), readers)
-    assert [outcome.status for outcome in outcomes] == [Status.ACCEPTED, Status.DEFERRED, Status.DEFERRED]
+    assert [outcome.status for outcome in outcomes] == [Status.ACCEPTED, Status.NOT_TRIED, Status.NOT_TRIED]
     assert "the key was taken back" in outcomes[2].detail
 
 

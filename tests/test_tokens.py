@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from subscribers.errors import InvalidToken
-from subscribers.tokens import CONFIRM_WITHIN, Purpose, Signer
+from subscribers.tokens import CONFIRM_WITHIN, UNDO_WITHIN, Purpose, Signer
 
 NOW = datetime(2026, 11, 22, 7, 0, 0, 987654, tzinfo=UTC)
 RANGE = datetime.fromisoformat("1971-01-01"), datetime.fromisoformat("2500-01-01")
@@ -26,9 +26,11 @@ def test_a_token_names_the_subscription_it_was_made_for(subscription_id: int, pu
 
 
 @given(st.integers(1, 2**63 - 1), st.datetimes(*RANGE, timezones=st.just(UTC)))
-def test_a_confirmation_token_carries_its_time_in_whole_seconds(subscription_id: int, at: datetime) -> None:
+def test_a_token_with_a_time_carries_it_in_whole_seconds(subscription_id: int, at: datetime) -> None:
     token = SIGNER.sign_confirm(subscription_id, at)
     assert SIGNER.read_confirm(token, at) == (subscription_id, at.replace(microsecond=0))
+    undo = SIGNER.sign_undo(subscription_id, at)
+    assert SIGNER.read_undo(undo, at) == (subscription_id, at.replace(microsecond=0))
 
 
 @pytest.mark.parametrize(
@@ -46,12 +48,15 @@ def _valid_tokens() -> list[tuple[str, str]]:
     return [
         *((purpose.value, SIGNER.sign(purpose, 70_000)) for purpose in STANDING),
         (Purpose.CONFIRM.value, SIGNER.sign_confirm(70_000, NOW)),
+        (Purpose.UNDO.value, SIGNER.sign_undo(70_000, NOW)),
     ]
 
 
 def _read(purpose: str, token: str, signer: Signer = SIGNER) -> object:
     if purpose == Purpose.CONFIRM:
         return signer.read_confirm(token, NOW)
+    if purpose == Purpose.UNDO:
+        return signer.read_undo(token, NOW)
     return signer.read(Purpose(purpose), token)
 
 
@@ -137,6 +142,19 @@ def test_a_confirmation_link_works_for_seven_days_u3(age: timedelta, works: bool
             SIGNER.read_confirm(token, requested_at + age)
 
 
+@pytest.mark.parametrize(
+    ("age", "works"), [(timedelta(0), True), (UNDO_WITHIN, True), (UNDO_WITHIN + timedelta(seconds=1), False)]
+)
+def test_leaving_can_be_undone_for_an_hour_u8(age: timedelta, works: bool) -> None:
+    left_at = NOW.replace(microsecond=0)
+    token = SIGNER.sign_undo(3, left_at)
+    if works:
+        assert SIGNER.read_undo(token, left_at + age) == (3, left_at)
+    else:
+        with pytest.raises(InvalidToken, match=r"undone for 60 minutes\. Sign up again"):
+            SIGNER.read_undo(token, left_at + age)
+
+
 def test_a_forged_old_token_is_called_damaged_not_old() -> None:
     token = Signer(["a stranger's secret"]).sign_confirm(3, NOW - timedelta(days=30))
     with pytest.raises(InvalidToken, match="damaged"):
@@ -149,6 +167,8 @@ def test_mistakes_of_the_caller_surface() -> None:
             Signer(secrets)
     with pytest.raises(ValueError, match="sign_confirm"):
         SIGNER.sign(Purpose.CONFIRM, 1)
+    with pytest.raises(ValueError, match="sign_undo"):
+        SIGNER.sign(Purpose.UNDO, 1)
     with pytest.raises(ValueError, match="sign_confirm"):
         SIGNER.read(Purpose.CONFIRM, SIGNER.sign_confirm(1, NOW))
     for subscription_id in (0, -1):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,7 +20,7 @@ from newsletter.db import Database
 from subscribers import consent
 from subscribers.addresses import one_line, parse_address
 from subscribers.errors import TransferError
-from subscribers.lists import add_list, count_by_state
+from subscribers.lists import count_by_state
 from subscribers.models import (
     Consent,
     ConsentAction,
@@ -28,7 +30,8 @@ from subscribers.models import (
     SuppressionReason,
 )
 from subscribers.suppression import suppress
-from subscribers.transfer import ImportReport, RejectedRow, export_csv, import_csv, write_rejects
+from subscribers.transfer import ImportReport, RejectedRow, Transaction, export_csv, import_csv, write_rejects
+from tests.builders import add_list
 from tests.databases import database, sqlite_database
 
 __all__ = ["database", "sqlite_database"]
@@ -40,8 +43,16 @@ STATEMENT = "Paper forms, market day, May 2026"
 def _import(
     session: Session, list_id: int, content: str, *, dry_run: bool = False, now: datetime = NOW
 ) -> ImportReport:
-    file = io.StringIO(content, newline="")
-    return import_csv(session, file, list_id=list_id, consent=STATEMENT, source="readers.csv", now=now, dry_run=dry_run)
+    """Import within the session of the test, for what does not depend on where transactions end."""
+    return import_csv(
+        lambda: nullcontext(session),
+        io.StringIO(content, newline=""),
+        list_id=list_id,
+        consent=STATEMENT,
+        source="readers.csv",
+        now=now,
+        dry_run=dry_run,
+    )
 
 
 def _weekly(session: Session) -> int:
@@ -166,24 +177,110 @@ def test_a_bad_row_is_reported_with_its_line_and_the_rest_goes_on(database: Data
     )
 
 
-def test_a_file_that_ceases_to_be_text_imports_nothing(tmp_path: Path, database: Database) -> None:
-    path = tmp_path / "readers.csv"
-    rows = b"".join(b"reader%d@example.org\n" % number for number in range(2000))
-    path.write_bytes(b"email\n" + rows + b"\xff\xfe@example.org\n")
-    with database.transaction() as session, path.open(encoding="utf-8", newline="") as file:
+ROWS_OF_A_LARGE_FILE = 2_500
+
+
+def _large(broken: str = "") -> io.StringIO:
+    rows = "".join(f"reader{number}@example.org,Reader {number}\n" for number in range(ROWS_OF_A_LARGE_FILE))
+    return io.StringIO(f"email,name\n{rows}{broken}", newline="")
+
+
+def _stored(database: Database, list_id: int) -> tuple[int, int]:
+    """Return how many are on the list, and how many entries their evidence has."""
+    with database.reading() as session:
+        confirmed = count_by_state(session, list_id)[SubscriptionState.CONFIRMED]
+        evidence = session.exec(select(Consent.subscriber_id)).all()
+    assert len(set(evidence)) == len(evidence)
+    return confirmed, len(evidence)
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_others_write_while_a_large_file_comes_in(database: Database, dry_run: bool) -> None:
+    """One transaction for all of it held SQLite's only write lock until a sending beside it gave up."""
+    with database.transaction() as session:
         weekly = _weekly(session)
-        with pytest.raises(TransferError, match=r"readers.csv is not text in utf-8\. Save the table"):
-            import_csv(session, file, list_id=weekly, consent=STATEMENT, source="readers.csv", now=NOW)
-        assert _readers(session) == {}
-        assert session.exec(select(Consent)).all() == []
+    read: list[int] = []
+
+    def progress(rows: int) -> None:
+        read.append(rows)
+        with database.transaction() as other:
+            suppress(other, f"gone{rows}@example.org", SuppressionReason.MANUAL, "", NOW)
+
+    report = import_csv(
+        database.transaction,
+        _large("broken\nreader1@example.org\nlast@example.org\n"),
+        list_id=weekly,
+        consent=STATEMENT,
+        source="readers.csv",
+        now=NOW,
+        dry_run=dry_run,
+        progress=progress,
+    )
+    assert read == [1000, 2000, ROWS_OF_A_LARGE_FILE + 3]
+    assert report.added == ROWS_OF_A_LARGE_FILE + 1
+    assert [row.line for row in report.rejected] == [ROWS_OF_A_LARGE_FILE + 2, ROWS_OF_A_LARGE_FILE + 3]
+    stored = 0 if dry_run else report.added
+    assert _stored(database, weekly) == (stored, stored)
+
+
+def test_an_interrupted_import_is_made_whole_by_importing_again(database: Database) -> None:
+    class PowerCut(Exception):
+        pass
+
+    batches = 0
+
+    @contextmanager
+    def cut_in_the_second_batch() -> Iterator[Session]:
+        nonlocal batches
+        batches += 1
+        with database.transaction() as session:
+            yield session
+            if batches == 2:
+                raise PowerCut
+
+    with database.transaction() as session:
+        weekly = _weekly(session)
+
+    def take(transaction: Transaction) -> ImportReport:
+        return import_csv(
+            transaction, _large(), list_id=weekly, consent=STATEMENT, source="readers.csv", now=NOW + timedelta(days=1)
+        )
+
+    with pytest.raises(PowerCut):
+        take(cut_in_the_second_batch)
+    assert _stored(database, weekly) == (1000, 1000)
+    assert take(database.transaction) == ImportReport(ROWS_OF_A_LARGE_FILE - 1000, 1000, 0, 0, ())
+    assert _stored(database, weekly) == (ROWS_OF_A_LARGE_FILE, ROWS_OF_A_LARGE_FILE)
+
+
+def test_of_a_file_that_ceases_to_be_text_the_batches_before_are_in(tmp_path: Path, database: Database) -> None:
+    path = tmp_path / "readers.csv"
+    with database.transaction() as session:
+        weekly = _weekly(session)
+
+    def take() -> ImportReport:
+        with path.open(encoding="utf-8", newline="") as file:
+            return import_csv(
+                database.transaction, file, list_id=weekly, consent=STATEMENT, source="readers.csv", now=NOW
+            )
+
+    rows = _large().getvalue().encode()
+    path.write_bytes(rows + b"\xff\xfe@example.org,\n")
+    with pytest.raises(TransferError, match=r"readers.csv is not text in utf-8\. Save the table"):
+        take()
+    assert _stored(database, weekly) == (2000, 2000)
+    path.write_bytes(rows + b"mended@example.org,\n")
+    assert take() == ImportReport(ROWS_OF_A_LARGE_FILE - 2000 + 1, 2000, 0, 0, ())
+    assert _stored(database, weekly) == (ROWS_OF_A_LARGE_FILE + 1, ROWS_OF_A_LARGE_FILE + 1)
 
 
 def test_an_import_needs_a_statement_of_consent_threat_14(sqlite_database: Database) -> None:
     with sqlite_database.transaction() as session:
-        weekly, file = _weekly(session), io.StringIO("email\na@example.org\n")
-        with pytest.raises(TransferError, match=r"Say where the readers in readers.csv agreed"):
-            import_csv(session, file, list_id=weekly, consent=" \n", source="readers.csv", now=NOW)
-        assert _readers(session) == {}
+        weekly = _weekly(session)
+    file = io.StringIO("email\na@example.org\n")
+    with pytest.raises(TransferError, match=r"Say where the readers in readers.csv agreed"):
+        import_csv(sqlite_database.transaction, file, list_id=weekly, consent=" \n", source="readers.csv", now=NOW)
+    assert _stored(sqlite_database, weekly) == (0, 0)
 
 
 def test_which_column_is_meant_must_be_clear(sqlite_database: Database) -> None:
@@ -359,3 +456,14 @@ def test_any_text_below_a_header_is_accounted_for(sqlite_database: Database, lin
         assert [row.line for row in report.rejected] == sorted(row.line for row in report.rejected)
         session.rollback()
         connection.info.pop("write")
+
+
+def test_an_export_of_several_lists_cannot_bring_back_who_left_one(database: Database) -> None:
+    """Ann is on the first list and has left the second; importing the whole export into the second is refused."""
+    text = "email,list,state\r\nann@example.org,jordan,confirmed\r\nann@example.org,ukraine,left\r\n"
+    with database.transaction() as session:
+        list_id = add_list(session, "ukraine", "Ukraine", NOW).id
+    with pytest.raises(TransferError, match=r"several lists \(jordan, ukraine\)"):
+        import_csv(database.transaction, io.StringIO(text), list_id=list_id, consent="moved", source="all.csv", now=NOW)
+    with database.reading() as session:
+        assert session.exec(select(Subscription)).all() == []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from lxml import html as lxml_html
 
@@ -9,6 +11,7 @@ from newsletter.db import Database
 from newsletter.models import Edition
 from subscribers import consent
 from subscribers.models import ConsentAction, Subscription, SubscriptionState
+from subscribers.tokens import Purpose
 from tests import builders
 from tests.builders import NOW
 from tests.databases import sqlite_database
@@ -175,21 +178,126 @@ def test_the_unsubscribe_page(site: TestSite) -> None:
     assert [evidence.action for evidence in site.consents()] == [ConsentAction.LEFT, ConsentAction.JOINED]
 
 
+def left(site: TestSite, address: str = "ann@example.org") -> tuple[int, str]:
+    """Return a reader who has just unsubscribed, and the path of their undo button."""
+    subscription_id = site.reader(address)
+    path = site.unsubscribe_path(subscription_id)
+    page = site.client.post(path, data={"List-Unsubscribe": "One-Click"}).text
+    [form] = lxml_html.fromstring(page).forms
+    return subscription_id, form.action
+
+
 def test_who_has_left_is_told_so(site: TestSite) -> None:
-    subscription_id = site.reader("ann@example.org", LEFT)
+    """Undo is offered to who pressed the button; a link opened later offers to sign up."""
+    subscription_id, _ = left(site)
     page = site.client.get(site.unsubscribe_path(subscription_id)).text
     assert "You are off the list" in page
-    assert buttons(page) == ["Undo: put me back on the list"]
+    assert buttons(page) == []
+    assert '<a href="/editions/fen-weekly">sign up again</a>' in page
+
+
+@pytest.mark.parametrize("state", SubscriptionState)
+def test_an_unsubscribe_token_opens_no_preferences(site: TestSite, state: SubscriptionState) -> None:
+    """Threat 16: whoever has a forwarded mail's one-click link gets to see and change nothing else by it."""
+    subscription_id = site.reader("ann@example.org", state)
+    path = site.unsubscribe_path(subscription_id)
+    one_click = {"List-Unsubscribe": "One-Click"}
+    pages = [site.client.get(path).text, site.client.post(path).text, site.client.post(path, data=one_click).text]
+    undo = f"/r/{site.undo_token(subscription_id)}"
+    pages += [site.client.get(undo).text, site.client.post(undo).text, site.client.get(undo).text]
+    for page in pages:
+        assert "/p/" not in page
+        assert site.token(Purpose.PREFERENCES, subscription_id) not in page
+
+
+def test_undo_acts_on_its_button_only(either_site: TestSite) -> None:
+    """U8; threat 10: the link shows a button, the button acts, again and again does no more."""
+    site = either_site
+    subscription_id, path = left(site)
+    before = site.dump()
+    page = site.client.get(path).text
+    assert buttons(page) == ["Yes, put me back on the list"]
+    assert "a•••@example.org" in words(page)
+    assert site.dump() == before
+    page = press(site, page, "Yes, put me back on the list")
+    assert "You are on the list" in page
+    assert site.state(subscription_id) is CONFIRMED
+    after = site.dump()
+    assert site.client.post(path).text == page
+    assert site.client.get(path).text == page
+    assert site.dump() == after
+    evidence = site.consents()[-1]
+    assert (evidence.action, evidence.source) == (ConsentAction.JOINED, f"{BASE_URL}/r")
+    assert evidence.wording == (
+        "Undo: put me back on the list. Fen Weekly: weekly, on Saturdays at 07:00 (Berlin time)"
+    )
+    assert evidence.network == "203.0.113.0/24"
+
+
+def test_undo_puts_back_on_that_list_only(site: TestSite) -> None:
+    with site.db.transaction() as session:
+        ely = builders.newsroom(session, "ely")
+    subscription_id, path = left(site)
+    with site.db.transaction() as session:
+        person = session.get_one(Subscription, subscription_id).subscriber_id
+        consent.join(session, subscriber_id=person, list_id=ely.list_id, now=NOW, source="test", wording="")
+        consent.leave(session, subscription_id=subscription_id + 1, now=NOW, source="test")
+    fields = {"shown": str(ely.list_id), "list": str(ely.list_id)}
+    assert site.client.post(path, data=fields).status_code == 200
+    assert [site.state(number) for number in (subscription_id, subscription_id + 1)] == [CONFIRMED, LEFT]
+
+
+@pytest.mark.parametrize(("minutes", "works"), [(59, True), (61, False)])
+def test_undo_works_for_an_hour(site: TestSite, minutes: int, works: bool) -> None:
+    subscription_id, path = left(site)
+    site.clock.now += timedelta(minutes=minutes)
+    unsubscribed = site.client.post(site.unsubscribe_path(subscription_id), data={"List-Unsubscribe": "One-Click"})
+    assert buttons(unsubscribed.text) == (["Undo: put me back on the list"] if works else [])
+    before = site.dump()
+    looked, acted = site.client.get(path), site.client.post(path)
+    assert (looked.status_code, acted.status_code) == ((200, 200) if works else (410, 410))
+    assert site.state(subscription_id) is (CONFIRMED if works else LEFT)
+    if not works:
+        assert site.dump() == before
+        assert "Leaving can be undone for 60 minutes. Nothing was changed." in words(acted.text)
+        assert '<a href="/editions/fen-weekly">Sign up again</a>' in acted.text
+
+
+def test_who_left_again_is_not_put_back_by_the_first_undo(site: TestSite) -> None:
+    subscription_id, path = left(site)
+    site.client.post(path)
+    site.clock.now += timedelta(minutes=1)
+    site.client.post(site.unsubscribe_path(subscription_id), data={"List-Unsubscribe": "One-Click"})
+    before = site.dump()
+    for answer in (site.client.get(path), site.client.post(path)):
+        assert answer.status_code == 410
+        assert "This cannot be undone any more" in answer.text
+    assert site.dump() == before
+
+
+def test_a_request_that_was_dropped_cannot_be_confirmed_by_undo(either_site: TestSite) -> None:
+    """Threat 16: with a forwarded mail's link, signing its reader up and undoing would be a way around confirming."""
+    site = either_site
+    subscription_id = site.reader("ann@example.org", LEFT)
+    site.client.post("/editions/fen-weekly", data={"address": "ann@example.org"})
+    assert site.state(subscription_id) is PENDING
+    path = site.unsubscribe_path(subscription_id)
+    assert buttons(site.client.post(path, data={"List-Unsubscribe": "One-Click"}).text) == []
+    before = site.dump()
+    undo = f"/r/{site.undo_token(subscription_id)}"
+    assert [site.client.get(undo).status_code, site.client.post(undo).status_code] == [410, 410]
+    assert site.dump() == before
+    assert site.state(subscription_id) is LEFT
 
 
 def test_nobody_is_put_back_on_a_closed_list(site: TestSite) -> None:
+    subscription_id, undo = left(site)
     with site.db.transaction() as session:
         session.get_one(Edition, site.room.edition_id).enabled = False
-    subscription_id = site.reader("ann@example.org")
-    path = site.unsubscribe_path(subscription_id)
-    page = press(site, site.client.get(path).text, "Unsubscribe")
+    page = site.client.post(site.unsubscribe_path(subscription_id), data={"List-Unsubscribe": "One-Click"}).text
     assert "Fen Weekly is no longer sent" in words(page)
     assert buttons(page) == []
+    assert [site.client.get(undo).status_code, site.client.post(undo).status_code] == [410, 410]
     fields = {"shown": str(site.room.list_id), "list": str(site.room.list_id)}
     assert site.client.post(site.preferences_path(subscription_id), data=fields).status_code == 200
     assert site.state(subscription_id) is LEFT

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from newsletter.errors import ConfigurationError
-from newsletter.issues import last_slot, next_slot, slot_of
+from newsletter.issues import last_slot, near_slot, next_slot, slot_of
 
 
 @dataclass
@@ -44,6 +44,13 @@ def test_the_send_time_is_local(timetable: Timetable, week: str, send_at: str) -
 def test_what_is_no_week_gets_a_sentence(week: str) -> None:
     with pytest.raises(ConfigurationError, match="Weeks are written like 2026-W47"):
         slot_of(Timetable(), week)
+
+
+def test_a_week_far_away_is_a_slip() -> None:
+    now = datetime(2026, 11, 19, tzinfo=UTC)
+    assert near_slot(Timetable(), "2026-W48", now) == slot_of(Timetable(), "2026-W48")
+    with pytest.raises(ConfigurationError, match="2027-W47 is 53 weeks away from now"):
+        near_slot(Timetable(), "2027-W47", now)
 
 
 @pytest.mark.parametrize(

@@ -98,8 +98,8 @@ def _sentence(error: Exception) -> str:
         return f"{error.filename}: {error.strerror}."
     if "sqlalchemy" not in sys.modules:
         return ""
-    from sqlalchemy.exc import OperationalError
+    from sqlalchemy.exc import DatabaseError, OperationalError
 
-    if isinstance(error, OperationalError):
-        return f"the database does not answer as it should: {error.orig}. Nothing was changed by the step that failed."
+    if isinstance(error, OperationalError) or type(error) is DatabaseError:
+        return f"the database does not answer as it should: {error.orig}. What was done before it is kept."
     return ""

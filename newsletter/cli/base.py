@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 #: Exit codes, the same for every command (docs/cli.md).
 DONE, FAILED, USAGE, IN_PART, BUG, INTERRUPTED = 0, 1, 2, 3, 70, 130
 
+#: How much is done between two lines about work whose end is not known.
+_LINE_EVERY = 10_000
+
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 
 
@@ -102,14 +105,15 @@ def progress(what: str, total: int | None = None) -> Iterator[Any]:
 
 
 def _lines(what: str, total: int | None) -> Any:
-    """Return an `advance` that writes a line at every tenth of the work."""
+    """Return an `advance` that writes a line at every tenth of the work, or every 10,000 when its end is not known."""
     shown = 0
 
     def advance(done: int, total: int | None = total, note: str = "") -> None:
         nonlocal shown
-        if total and done * 10 // total > shown:
-            shown = done * 10 // total
-            warn(f"{what}: {done} of {total} {note}".rstrip())
+        step = done * 10 // total if total else done // _LINE_EVERY
+        if step > shown:
+            shown = step
+            warn(f"{what}: {f'{done} of {total}' if total else done} {note}".rstrip())
 
     return advance
 

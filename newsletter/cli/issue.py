@@ -30,6 +30,7 @@ IssueArgument = Annotated[
 def draft(
     edition: Annotated[str, typer.Argument(help="The edition's name.")],
     week: Annotated[str, typer.Option(help="Such as 2026-W47; the next one to be sent when left out.")] = "",
+    min_stories: Annotated[int | None, typer.Option(help="For a thin week: be content with so many.", min=1)] = None,
     json: JsonOption = False,
 ) -> None:
     """Choose the week's stories and make the issue, or make it again. Pins, drops and rewritten words stay.
@@ -41,10 +42,11 @@ def draft(
     app = open_app()
     with app.db.transaction() as session:
         found = issues.find_edition(session, edition)
-        slot = issues.slot_of(found, week) if week else issues.next_slot(found, app.clock())
-        drafted = issues.draft(session, found, slot, app.clock())
+        slot = issues.near_slot(found, week, app.clock()) if week else issues.next_slot(found, app.clock())
+        drafted = issues.draft(session, found, slot, app.clock(), min_stories=min_stories)
         facts = _facts(session, drafted.issue)
     _print(facts, json=json)
+    _mention_approval(drafted.had_approval, facts["issue"])
     if not json and drafted.choice.left_out:
         say(f"{len(drafted.choice.left_out)} stories were left out; `newsletter issue show {edition} --why` says why.")
 
@@ -67,6 +69,27 @@ def show(
         facts = _facts(session, found)
         choice = issues.reconsider(session, found, app.clock()) if why else None
     _print(facts, json=json, left_out=choice)
+
+
+@commands.command("list")
+def list_(
+    edition: Annotated[str, typer.Argument(help="Only this edition.")] = "",
+    json: JsonOption = False,
+) -> None:
+    """Print the issues there are, the newest first. Example: newsletter issue list ukraine-weekly"""
+    from newsletter import issues
+
+    with open_app().db.reading() as session:
+        found = issues.all_issues(session, edition)
+    if json:
+        say_json([asdict(one) for one in found])
+    elif not found:
+        say("There are no issues yet. Make one with `newsletter issue draft EDITION`.")
+    else:
+        table(
+            ("Issue", "Number", "State", "Send time (UTC)", "Subject or reason"),
+            ((one.name, one.number or "", one.state, f"{one.send_at:%Y-%m-%d %H:%M}", one.about) for one in found),
+        )
 
 
 @commands.command()
@@ -105,9 +128,10 @@ def edit(
     app = open_app()
     with app.db.transaction() as session:
         found = issues.lock_issue(session, issues.find_issue(session, issue).id)
-        issues.edit(session, found, changes)
+        had_approval = issues.edit(session, found, changes)
         facts = _facts(session, found)
     _print(facts, json=json)
+    _mention_approval(had_approval, facts["issue"])
 
 
 @commands.command()
@@ -170,13 +194,12 @@ def approve(
     with app.db.transaction() as session:
         found = issues.lock_issue(session, issues.find_issue(session, issue).id)
         findings = issues.approve(session, found, app.renderer, app.settings.base_url, by=by or who(), now=app.clock())
-        name = issues.issue_name(session, found)
+        name, at = issues.issue_name(session, found), issues.local_time(session, found)
     if json:
         say_json({"issue": name, "content_hash": found.content_hash, "findings": _finding_rows(findings)})
         return
     say(f"{name} is approved: {found.subject}")
     say(f"Content hash {found.content_hash}.")
-    at = f"{found.send_at:%A %Y-%m-%d at %H:%M} UTC"
     say(f"It goes out on {at} by `newsletter run`, or now by `newsletter issue send`.")
     show_findings(findings)
 
@@ -200,6 +223,11 @@ def skip(
     say(f"{name} is skipped: {reason}")
 
 
+def _mention_approval(had_approval: bool, name: str) -> None:
+    if had_approval:
+        warn(f"The approval was taken back: {name} is not sent before it is approved again.")
+
+
 def show_findings(findings: list[Finding]) -> None:
     """Print what preflight found, errors first."""
     for finding in sorted(findings, key=lambda one: one.severity):
@@ -220,6 +248,7 @@ def _facts(session: Session, issue: Issue) -> dict[str, Any]:
         "state": issue.state,
         "reason": issue.reason,
         "send_at": issue.send_at,
+        "send_at_local": issues.local_time(session, issue),
         "subject": issue.subject or issue.subject_override,
         "approved_by": issue.approved_by,
         "stories": [
@@ -247,7 +276,7 @@ def _print(facts: dict[str, Any], *, json: bool, left_out: Choice | None = None)
         return
     number = f", number {facts['number']}" if facts["number"] else ""
     say(f"{facts['issue']}{number}: {facts['state']}{': ' + facts['reason'] if facts['reason'] else ''}")
-    say(f"Send time {facts['send_at']:%A %Y-%m-%d %H:%M} UTC.")
+    say(f"Send time {facts['send_at_local']}.")
     if facts["subject"]:
         say(f"Subject: {facts['subject']}")
     for story in facts["stories"]:

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import signal
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -25,6 +21,7 @@ from newsletter.cli.base import (
     table,
     warn,
 )
+from newsletter.cli.signals import stop_on_signal
 
 if TYPE_CHECKING:
     from newsletter.delivery import SendReport, Tally
@@ -68,14 +65,17 @@ def resume(
         Uncertain,
         typer.Option(help="Readers of a crash: hold leaves them, accept takes them as sent, resend may repeat a mail."),
     ] = Uncertain.HOLD,
+    rejected: Annotated[bool, typer.Option("--rejected", help="Also try again whom the provider rejected.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     json: JsonOption = False,
 ) -> None:
     """Go on with an issue that stopped half-way. Who surely got it, or may have got it, is not written to again.
 
     Example: newsletter issue resume ukraine-weekly
+    Example: newsletter issue resume ukraine-weekly --rejected, once the provider's settings are mended
     """
     from newsletter import delivery, issues
+    from newsletter.models import DeliveryState
 
     if uncertain is Uncertain.RESEND:
         confirm(
@@ -89,11 +89,14 @@ def resume(
         if found.state not in {"sending", "sent"}:
             warn(f"{name} is {found.state}; nothing was begun. `newsletter issue send` starts an approved issue.")
             stop(FAILED)
-        if uncertain is not Uncertain.HOLD:
-            settled = delivery.resolve(session, found, accepted=uncertain is Uncertain.ACCEPT, now=app.clock())
-            warn(
-                f"{settled} uncertain readers: {'taken as sent' if uncertain is Uncertain.ACCEPT else 'planned again'}."
-            )
+        if uncertain is Uncertain.ACCEPT:
+            warn(f"Uncertain readers taken as sent: {delivery.accept_uncertain(session, found, app.clock())}.")
+        elif uncertain is Uncertain.RESEND:
+            again = delivery.plan_again(session, found, DeliveryState.UNCERTAIN, app.clock())
+            warn(f"Uncertain readers planned again: {again}.")
+        if rejected:
+            again = delivery.plan_again(session, found, DeliveryState.REJECTED, app.clock())
+            warn(f"Rejected readers planned again: {again}.")
     _send(name, json=json)
 
 
@@ -123,8 +126,8 @@ def status(issue: _IssueArgument, json: JsonOption = False) -> None:
     if counts.expected:
         say(_accounting(counts))
     if troubles:
-        rows = ((one.address, one.state, one.detail) for one in troubles[:_SHOWN])
-        table(("Address", "State", "What was said"), rows)
+        rows = ((one.address, one.state, one.detail, one.delivery_id) for one in troubles[:_SHOWN])
+        table(("Address", "State", "What was said", "Message-ID begins with"), rows)
         if len(troubles) > _SHOWN:
             say(f"... and {len(troubles) - _SHOWN} more; `newsletter issue status {name} --json` has all of them.")
 
@@ -134,6 +137,7 @@ def send_tests(issue: str, to: list[str]) -> None:
     from newsletter import delivery, issues
     from newsletter.mail import Status
     from newsletter.models import Edition
+    from subscribers.addresses import parse_address
     from subscribers.models import MailingList
 
     app = open_app()
@@ -145,6 +149,8 @@ def send_tests(issue: str, to: list[str]) -> None:
     for finding in findings:
         warn(f"{finding.severity} {finding.rule}: {finding.message} {finding.fix}")
     refused = False
+    for address in to:
+        parse_address(address)  # a slip in the second must not be noticed after the first has gone
     for address in to:
         outcome = delivery.send_test(
             mail, found, edition, mailing_list,
@@ -166,11 +172,12 @@ def _send(issue: str, *, json: bool) -> None:
     with app.db.reading() as session:
         found = issues.find_issue(session, issue)
         name = issues.issue_name(session, found)
-    with _stop_on_signal() as halt, progress(f"Sending {name}") as advance:
+    with stop_on_signal() as halt, progress(f"Sending {name}") as advance:
         report = delivery.send(
             app.db,
             found.id,
             app.post,
+            by_hand=True,
             stop=halt,
             progress=lambda counts: advance(counts.expected - counts.open, counts.expected),
         )
@@ -185,9 +192,10 @@ def _send(issue: str, *, json: bool) -> None:
 def _report(name: str, report: SendReport, *, json: bool) -> None:
     counts = report.tally
     if json:
-        say_json({"issue": name, "state": report.state, "planned_now": report.planned} | asdict(counts))
+        facts = {"issue": name, "state": report.state, "reason": report.reason, "planned_now": report.planned}
+        say_json(facts | asdict(counts))
         return
-    say(f"{name}: {report.state}.")
+    say(f"{name}: {report.state}{': ' + report.reason if report.reason else '.'}")
     say(_accounting(counts))
     if report.held:
         warn(f"{report.held} readers were with a worker that died; they are uncertain and were not written to again.")
@@ -212,22 +220,3 @@ def _accounting(counts: Tally) -> str:
     listed = ", ".join(f"{number} {what}" for number, what in parts if number)
     text = f"{counts.expected} readers: {listed}."
     return text if counts.adds_up else f"{text} THESE DO NOT ADD UP: please report this."
-
-
-@contextmanager
-def _stop_on_signal() -> Iterator[threading.Event]:
-    """Yield an event that Ctrl-C or SIGTERM sets; a second signal ends the process the hard way."""
-    halt = threading.Event()
-
-    def ask(number: int, frame: Any) -> None:  # noqa: ARG001
-        if halt.is_set():
-            raise KeyboardInterrupt
-        halt.set()
-        warn("Finishing the chunk under way; once more stops at once and may leave readers uncertain.")
-
-    old = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield halt
-    finally:
-        for number, handler in old.items():
-            signal.signal(number, handler)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -47,7 +48,7 @@ def apply(
 
 
 def export(
-    file: Annotated[Path | None, typer.Argument(help="Where to write; standard output when left out.")] = None,
+    file: Annotated[Path | None, typer.Argument(help="Where to write; standard output when left out, or -.")] = None,
 ) -> None:
     """Write the newsroom's regions, lists, sources and editions to a file that `apply` reads.
 
@@ -57,7 +58,7 @@ def export(
 
     with open_app().db.reading() as session:
         text = newsroom.to_toml(newsroom.read(session))
-    if file is None:
+    if file is None or str(file) == "-":
         typer.echo(text, nl=False)
         return
     file.write_text(text, encoding="utf-8")
@@ -72,7 +73,15 @@ def show(changes: list[Change]) -> None:
         if change.added:
             say(f"+ {change.kind} {change.name}")
         for name, (old, new) in change.fields.items():
-            say(f"~ {change.kind} {change.name}: {name}: {old!r} -> {new!r}")
+            say(f"~ {change.kind} {change.name}: {name}: {_in_words(name, old)} -> {_in_words(name, new)}")
+
+
+def _in_words(name: str, value: Any) -> str:
+    from newsletter.newsroom import WEEKDAYS
+
+    if name == "send_weekday":
+        return WEEKDAYS[value]
+    return str(value) if isinstance(value, StrEnum) else repr(value)
 
 
 def _read(file: Path) -> str:

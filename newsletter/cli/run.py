@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from newsletter.cli.base import IN_PART, JsonOption, open_app, say, say_json, stop, warn
+from newsletter.cli.signals import stop_on_signal
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -44,7 +45,8 @@ def run(
     app = open_app()
     app.signer, app.provider  # noqa: B018 - a missing secret or key is told now, not at the hour of sending
     if once:
-        done = schedule.tick(app)
+        with stop_on_signal() as stopping:
+            done = schedule.tick(app, stopping)
         if json:
             say_json([{"what": one.what, "failed": one.failed} for one in done])
         else:
@@ -75,7 +77,7 @@ def serve(host: _Host = "127.0.0.1", port: _Port = 8000, proxy: _Proxy = "") -> 
 def _serve(app: App, host: str, port: int, proxy: str) -> None:
     from newsletter.web import serve as serve_pages
 
-    say(f"Serving {app.settings.base_url} on http://{host}:{port} (Ctrl-C stops).")
+    say(f"Opening {app.settings.base_url} on http://{host}:{port}; Ctrl-C stops.")
     serve_pages(pages(app), host=host, port=port, trusted_proxies=[one for one in proxy.split(",") if one])
 
 

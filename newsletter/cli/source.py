@@ -39,17 +39,17 @@ def add(
     kind = kind or detect_kind(app.client.get(url, Previous()))
     fetched = load_source(kind, url, app.client).fetch(Previous())
     name = name or fetched.title or url
-    entry = newsroom.checked(
-        newsroom.SourceEntry,
-        slug=slug or newsroom.slug_from(name),
-        name=name,
-        kind=kind,
-        url=url,
-        regions=region or [],
-        language=language,
-        weight=weight,
-    )
     with app.db.transaction() as session:
+        entry = newsroom.checked(
+            newsroom.SourceEntry,
+            slug=newsroom.source_slug(session, url, slug=slug, name=name),
+            name=name,
+            kind=kind,
+            url=url,
+            regions=region or [],
+            language=language,
+            weight=weight,
+        )
         change = newsroom.put_source(session, entry)
     say(f"{name}: {len(fetched.items)} stories now, such as:")
     for item in fetched.items[:5]:

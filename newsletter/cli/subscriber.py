@@ -50,16 +50,19 @@ def import_(
     from subscribers.transfer import import_csv, write_rejects
 
     app = open_app()
+    with app.db.reading() as session:
+        list_id = get_list(session, mailing_list).id
     opened, encoding = open_csv(file)
-    with opened, progress("Importing"), app.db.transaction() as session:
+    with opened, progress("Importing") as advance:
         report = import_csv(
-            session,
+            app.db.transaction,
             opened,
-            list_id=get_list(session, mailing_list).id,
+            list_id=list_id,
             consent=consent,
             source=file.name,
             now=app.clock(),
             dry_run=dry_run,
+            progress=advance,
         )
     if rejects and report.rejected:
         with rejects.open("w", encoding="utf-8", newline="") as out:

@@ -45,6 +45,8 @@ class Trouble:
     address: str
     state: DeliveryState
     detail: str
+    #: The left part of the message's Message-ID, to look for in the provider's log.
+    delivery_id: str
 
 
 def tally(session: Session, issue: Issue) -> Tally:
@@ -52,7 +54,8 @@ def tally(session: Session, issue: Issue) -> Tally:
     query = select(Delivery.state, func.count()).where(Delivery.issue_id == issue.id).group_by(Delivery.state)
     counts = {str(state): count for state, count in session.exec(query)}
     waiting = select(func.min(Chunk.not_before)).where(Chunk.issue_id == issue.id, Chunk.state == ChunkState.PLANNED)
-    return Tally(expected=issue.expected, next_try=session.exec(waiting).one(), **counts)
+    next_try = issue.next_try_at or session.exec(waiting).one()
+    return Tally(expected=issue.expected, next_try=next_try, **counts)
 
 
 def troubles(session: Session, issue_id: int) -> list[Trouble]:
@@ -65,4 +68,4 @@ def troubles(session: Session, issue_id: int) -> list[Trouble]:
         .where(Delivery.issue_id == issue_id, col(Delivery.state).in_(told) | waiting)
         .order_by(col(Delivery.state), col(Subscriber.address))
     )
-    return [Trouble(row.address or address, row.state, row.detail) for row, address in session.exec(query)]
+    return [Trouble(row.address or address, row.state, row.detail, row.id) for row, address in session.exec(query)]

@@ -1,9 +1,11 @@
 """The ledger: one row for each issue and reader, and the only places where such a row changes its state.
 
     planned --claim--> sending --accepted / rejected--> (final)
-       ^                  |----deferred----> planned, in a new chunk, later
+       ^                  |----this reader later--------> planned, in a new chunk, after a growing wait
+       |                  |----nobody now, or refused---> planned; the issue waits
        |                  |----answer unclear, worker died----> uncertain
-       |<---- resend, by hand only ----------------------------- uncertain --taken as sent, by hand only--> accepted
+       |<---- by hand only: uncertain to be sent again, rejected to be tried again
+    uncertain --by hand only: taken as sent--> accepted
     planned --claim, but the reader left or is suppressed--> suppressed (final)
 
 Every function takes the caller's session and never commits. The network is never used while a transaction is open.
@@ -13,12 +15,12 @@ Rows are locked in one order, the issue before its chunks before their deliverie
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import Select, bindparam, exists, func, update
+from sqlalchemy import Boolean, Select, bindparam, exists, func, update
 from sqlmodel import Session, col, select
 
 from newsletter.mail import Outcome, Status
@@ -28,12 +30,15 @@ from subscribers.suppression import may_receive
 
 #: A claim holds for this long. A worker that is slower only has its rows shown as uncertain until it reports.
 LEASE = timedelta(minutes=15)
+#: The wait after the provider could not be reached or had no time; it doubles, up to the longest.
+FIRST_WAIT = timedelta(minutes=1)
+LONGEST_WAIT = timedelta(minutes=15)
 #: A reader whose server keeps deferring is tried this often, then given up with the server's last words.
 MAX_TRIES = 5
 #: The wait after the first deferral; it doubles with each further one.
 FIRST_BACKOFF = timedelta(minutes=5)
 
-_NEW_STATE = {
+_FINAL = {
     Status.ACCEPTED: DeliveryState.ACCEPTED,
     Status.REJECTED: DeliveryState.REJECTED,
     Status.UNCERTAIN: DeliveryState.UNCERTAIN,
@@ -62,6 +67,19 @@ class Claim:
     readers: tuple[Reader, ...]
 
 
+@dataclass
+class Settled:
+    """What is to be written for a claim: final rows, readers to try later, and readers nothing was found out about."""
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    later: list[tuple[Reader, Outcome]] = field(default_factory=list)
+    not_tried: list[Reader] = field(default_factory=list)
+    #: Seconds the provider asked for; 0 when it did not.
+    retry_after: float = 0
+    #: Why a person has to look before anybody else is tried; "" when nobody has to.
+    refusal: str = ""
+
+
 def claim(session: Session, issue_id: int, worker: str, now: datetime) -> Claim | None:
     """Take the next chunk that is due, or None. Who left or was suppressed since planning drops out here."""
     chunk = _next_chunk(session, issue_id, now)
@@ -77,31 +95,73 @@ def claim(session: Session, issue_id: int, worker: str, now: datetime) -> Claim 
     return Claim(issue_id, chunk.id, chunk.tries, tuple(readers))
 
 
-def record(session: Session, claimed: Claim, outcomes: Sequence[Outcome], now: datetime) -> None:
-    """Write down what became of each reader of a claim, and close its chunk.
+def record(session: Session, claimed: Claim, outcomes: Sequence[Outcome], now: datetime) -> bool:
+    """Write down what became of each reader of a claim; tell whether the next chunk may be sent now.
 
     An outcome counts only for the claim it belongs to (by attempt), also when the lease had run out meanwhile.
-    A deferred reader goes into a new chunk that is due later, or is given up after MAX_TRIES.
     """
-    rows, later = _settled(claimed, outcomes)
-    if later:
-        _lock_issue(session, claimed.issue_id, reopen=True)
-    _lock_chunk(session, claimed.chunk_id)
-    if later:
-        _defer(session, claimed, later, now)
-    _write_outcomes(session, rows, now)
-    _close(session, claimed.chunk_id)
+    issue = _lock_issue(session, claimed.issue_id)
+    chunk = _lock_chunk(session, claimed.chunk_id)
+    settled = settle(claimed, outcomes, anybody_accepted=_anybody_accepted(session, claimed.issue_id))
+    if settled.later:
+        _defer(session, claimed, settled.later, now)
+    if settled.not_tried:  # to the end of the queue, so that the same readers do not come first for ever
+        n = _new_chunk(session, claimed.issue_id, tries=claimed.tries, not_before=None)
+        _write_outcomes(session, [_outcome_row(one, DeliveryState.PLANNED) for one in settled.not_tried], now, chunk=n)
+    _write_outcomes(session, settled.rows, now)
+    if settled.later or settled.not_tried:
+        _reopen(issue)
+    if settled.not_tried:
+        wait = settled.retry_after or min(FIRST_WAIT * 2**issue.put_off, LONGEST_WAIT).total_seconds()
+        issue.next_try_at, issue.put_off = now + timedelta(seconds=wait), issue.put_off + 1
+        issue.reason = settled.refusal
+    elif issue.put_off:
+        issue.next_try_at, issue.put_off = None, 0
+    chunk.state, chunk.lease_until = ChunkState.DONE, None
+    session.add_all([issue, chunk])
+    session.flush()
+    return not settled.not_tried
+
+
+def settle(claimed: Claim, outcomes: Sequence[Outcome], *, anybody_accepted: bool) -> Settled:
+    """Return what outcomes mean for the readers of a claim. Pure.
+
+    What says nothing about a reader costs them no try: an outage of the provider rejects nobody. A refusal for policy
+    is about us as long as nobody at all was accepted; once somebody was, it is about the reader.
+    """
+    told = {outcome.delivery_id: outcome for outcome in outcomes}
+    settled = Settled()
+    anybody_accepted |= any(outcome.status is Status.ACCEPTED for outcome in outcomes)
+    for reader in claimed.readers:
+        unmentioned = Outcome(reader.delivery_id, Status.UNCERTAIN, "the provider did not mention it")
+        outcome = told.get(reader.delivery_id, unmentioned)
+        state = _FINAL.get(outcome.status)
+        if state is not None:
+            settled.rows.append(_outcome_row(reader, state, outcome.detail, outcome.reference))
+        elif outcome.status is Status.NOT_TRIED:
+            settled.not_tried.append(reader)
+            settled.retry_after = max(settled.retry_after, outcome.retry_after or 0)
+        elif outcome.status is Status.REFUSED and not anybody_accepted:
+            settled.not_tried.append(reader)
+            settled.refusal = f"held: the provider refuses every reader so far, such as: {outcome.detail}"
+        elif claimed.tries + 1 < MAX_TRIES:
+            settled.later.append((reader, outcome))
+        else:
+            detail = f"given up after {MAX_TRIES} tries: {outcome.detail}"
+            settled.rows.append(_outcome_row(reader, DeliveryState.REJECTED, detail))
+    return settled
 
 
 def release(session: Session, claimed: Claim, reason: str, now: datetime) -> None:
-    """Give a claim back unsent, because the provider takes nothing; the issue keeps the reason."""
-    issue = _lock_issue(session, claimed.issue_id, reopen=True)
-    issue.reason = reason
-    session.add(issue)
+    """Give a claim back unsent, because the provider takes nothing; the issue keeps the reason and waits."""
+    issue = _lock_issue(session, claimed.issue_id)
     chunk = _lock_chunk(session, claimed.chunk_id)
     _write_outcomes(session, [_outcome_row(reader, DeliveryState.PLANNED) for reader in claimed.readers], now)
+    _reopen(issue)
+    issue.reason = reason
     chunk.state, chunk.worker, chunk.lease_until = ChunkState.PLANNED, "", None
-    session.add(chunk)
+    session.add_all([issue, chunk])
+    session.flush()
 
 
 def hold_orphans(session: Session, issue_id: int, now: datetime, is_gone: Callable[[str], bool]) -> int:
@@ -125,37 +185,35 @@ def hold_orphans(session: Session, issue_id: int, now: datetime, is_gone: Callab
     return held
 
 
-def resolve(session: Session, issue: Issue, *, accepted: bool, now: datetime) -> int:
-    """Settle every uncertain delivery by hand: taken as sent, or planned again. Returns how many."""
+def accept_uncertain(session: Session, issue: Issue, now: datetime) -> int:
+    """Take every uncertain delivery as sent, because a person says so. Returns how many."""
     mine = (col(Delivery.issue_id) == issue.id, col(Delivery.state) == DeliveryState.UNCERTAIN)
-    if accepted:
-        values = {"state": DeliveryState.ACCEPTED, "detail": "taken as sent by an admin", "changed_at": now}
-        return _update(session, mine, values)
+    values = {"state": DeliveryState.ACCEPTED, "detail": "taken as sent by an admin", "changed_at": now}
+    return _update(session, mine, values)
+
+
+def plan_again(session: Session, issue: Issue, state: DeliveryState, now: datetime) -> int:
+    """Plan every uncertain or rejected delivery again, because a person says so. Returns how many."""
+    mine = (col(Delivery.issue_id) == issue.id, col(Delivery.state) == state)
     if not session.exec(select(exists().where(*mine))).one():
         return 0
-    _lock_issue(session, issue.id, reopen=True)
+    _reopen(_lock_issue(session, issue.id))
     n = _new_chunk(session, issue.id, tries=0, not_before=None)
-    values = {
-        "state": DeliveryState.PLANNED,
-        "chunk": n,
-        "detail": "to be sent again, by an admin",
-        "changed_at": now,
-    }
-    return _update(session, mine, values)
+    detail = f"was {state}; to be sent again, by an admin"
+    return _update(session, mine, {"state": DeliveryState.PLANNED, "chunk": n, "detail": detail, "changed_at": now})
 
 
 def finish(session: Session, issue_id: int, now: datetime) -> bool:
     """Mark the issue sent when no reader is left to send to; tells whether this call did."""
-    waiting = exists().where(
-        col(Delivery.issue_id) == issue_id,
-        col(Delivery.state).in_([DeliveryState.PLANNED, DeliveryState.SENDING]),
-    )
-    result = session.execute(
-        update(Issue)
-        .where(col(Issue.id) == issue_id, col(Issue.state) == IssueState.SENDING, ~waiting)
-        .values(state=IssueState.SENT, sent_at=now, reason="")
-    )
-    return bool(result.rowcount)  # type: ignore[attr-defined]
+    issue = _lock_issue(session, issue_id)  # what is waiting is looked at once nobody else can add to it
+    open_states = [DeliveryState.PLANNED, DeliveryState.SENDING]
+    waiting = exists().where(col(Delivery.issue_id) == issue_id, col(Delivery.state).in_(open_states))
+    if issue.state is not IssueState.SENDING or session.exec(select(waiting)).one():
+        return False
+    issue.state, issue.sent_at, issue.reason, issue.next_try_at = IssueState.SENT, now, "", None
+    session.add(issue)
+    session.flush()
+    return True
 
 
 def _next_chunk(session: Session, issue_id: int, now: datetime) -> Chunk | None:
@@ -199,31 +257,19 @@ def _readers(session: Session, issue_id: int, mine: tuple[Any, ...]) -> list[Rea
     return [Reader(*row) for row in session.execute(query.order_by(col(Delivery.id)))]
 
 
-def _settled(claimed: Claim, outcomes: Sequence[Outcome]) -> tuple[list[dict[str, Any]], list[tuple[Reader, Outcome]]]:
-    """Return what to write for the readers of a claim, and those to be tried again. Pure."""
-    told = {outcome.delivery_id: outcome for outcome in outcomes}
-    rows: list[dict[str, Any]] = []
-    later: list[tuple[Reader, Outcome]] = []
-    for reader in claimed.readers:
-        unmentioned = Outcome(reader.delivery_id, Status.UNCERTAIN, "the provider did not mention it")
-        outcome = told.get(reader.delivery_id, unmentioned)
-        state, detail = _NEW_STATE.get(outcome.status), outcome.detail
-        if state is None and claimed.tries + 1 < MAX_TRIES:
-            later.append((reader, outcome))
-            continue
-        if state is None:
-            state, detail = DeliveryState.REJECTED, f"given up after {MAX_TRIES} tries: {outcome.detail}"
-        rows.append(_outcome_row(reader, state, detail, outcome.reference))
-    return rows, later
+def _lock_issue(session: Session, issue_id: int) -> Issue:
+    return session.get_one(Issue, issue_id, with_for_update=True, populate_existing=True)
 
 
-def _lock_issue(session: Session, issue_id: int, *, reopen: bool = False) -> Issue:
-    """Lock an issue's row. `reopen` makes a sent one sending again: a late worker gives readers back."""
-    issue = session.get_one(Issue, issue_id, with_for_update=True, populate_existing=True)
-    if reopen and issue.state is IssueState.SENT:
+def _reopen(issue: Issue) -> None:
+    """Make a sent issue sending again: a late worker, or a person, gives readers back."""
+    if issue.state is IssueState.SENT:
         issue.state, issue.sent_at = IssueState.SENDING, None
-        session.add(issue)
-    return issue
+
+
+def _anybody_accepted(session: Session, issue_id: int) -> bool:
+    accepted = (col(Delivery.issue_id) == issue_id, col(Delivery.state) == DeliveryState.ACCEPTED)
+    return bool(session.exec(select(exists().where(*accepted))).one())
 
 
 def _lock_chunk(session: Session, chunk_id: int) -> Chunk:
@@ -231,9 +277,9 @@ def _lock_chunk(session: Session, chunk_id: int) -> Chunk:
 
 
 def _defer(session: Session, claimed: Claim, later: list[tuple[Reader, Outcome]], now: datetime) -> None:
-    """Move deferred readers into a chunk of their own that is due after the back-off, or when the provider asked."""
+    """Move deferred readers into a chunk of their own that is due after the back-off, or when their server asked."""
     asked = max(outcome.retry_after or 0 for _, outcome in later)
-    wait = timedelta(seconds=asked) if asked else FIRST_BACKOFF * 2**claimed.tries
+    wait = max(timedelta(seconds=asked), FIRST_BACKOFF * 2**claimed.tries)
     n = _new_chunk(session, claimed.issue_id, tries=claimed.tries + 1, not_before=now + wait)
     rows = [_outcome_row(reader, DeliveryState.PLANNED, outcome.detail) for reader, outcome in later]
     _write_outcomes(session, rows, now, chunk=n)
@@ -251,6 +297,7 @@ def _outcome_row(reader: Reader, state: DeliveryState, detail: str = "", referen
     return {
         "of_id": reader.delivery_id,
         "of_attempt": reader.attempt,
+        "of_accepted": state is DeliveryState.ACCEPTED,
         "state": state,
         "detail": detail[:500],
         "reference": reference[:200],
@@ -263,6 +310,8 @@ def _write_outcomes(session: Session, rows: list[dict[str, Any]], now: datetime,
         return
     table: Any = Delivery.__table__  # type: ignore[attr-defined]
     is_open = (table.c.state == DeliveryState.SENDING) | (table.c.state == DeliveryState.UNCERTAIN)
+    # A late "accepted" also counts for a reader who was planned again meanwhile: that spares them a second mail.
+    is_open |= (table.c.state == DeliveryState.PLANNED) & bindparam("of_accepted", type_=Boolean)
     statement = (
         update(table)
         .where(table.c.id == bindparam("of_id"), table.c.attempt == bindparam("of_attempt"), is_open)

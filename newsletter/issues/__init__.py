@@ -5,10 +5,19 @@ stories -> draft -> (edit -> draft)* -> approve -> the frozen mail that delivery
 
 from newsletter.issues.approval import approve, content_of, render
 from newsletter.issues.choice import Candidate, Choice, Chosen, LeftOut, Limits, choose
-from newsletter.issues.draft import Drafted, candidates, draft, reconsider, record_missed, skip
-from newsletter.issues.edit import Changes, edit
-from newsletter.issues.rows import all_places, find_edition, find_issue, issue_name, lock_issue, places
-from newsletter.issues.weeks import Slot, last_slot, next_slot, slot_of
+from newsletter.issues.drafting import Drafted, candidates, draft, reconsider, record_missed, skip
+from newsletter.issues.editing import Changes, edit
+from newsletter.issues.rows import (
+    all_issues,
+    all_places,
+    find_edition,
+    find_issue,
+    issue_name,
+    local_time,
+    lock_issue,
+    places,
+)
+from newsletter.issues.weeks import Slot, last_slot, near_slot, next_slot, slot_of
 
 __all__ = [
     "Candidate",
@@ -19,6 +28,7 @@ __all__ = [
     "LeftOut",
     "Limits",
     "Slot",
+    "all_issues",
     "all_places",
     "approve",
     "candidates",
@@ -30,7 +40,9 @@ __all__ = [
     "find_issue",
     "issue_name",
     "last_slot",
+    "local_time",
     "lock_issue",
+    "near_slot",
     "next_slot",
     "places",
     "reconsider",

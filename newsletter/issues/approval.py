@@ -10,7 +10,7 @@ from sqlmodel import Session
 
 from newsletter import preflight
 from newsletter.errors import Refused
-from newsletter.issues.rows import Place, evidence_of, issue_name, places, regions_of, require_open
+from newsletter.issues.rows import Place, evidence_of, issue_name, places, regions_of, require_open, sent_before
 from newsletter.mail import Mail, Sender
 from newsletter.models import Edition, Issue, IssueState, Region, StoryRegion
 from newsletter.preflight import Finding
@@ -75,6 +75,7 @@ def approve(
         raise Refused(f"{name} is approved already. Any edit takes the approval back.")
     if issue.state is IssueState.SKIPPED:
         raise Refused(f"{name} is skipped ({issue.reason}). `newsletter issue draft` makes it again.")
+    _refuse_repeats(session, issue, name)
     mail, findings = render(session, issue, renderer, base_url)
     errors = [finding for finding in findings if finding.severity == "error"]
     if errors:
@@ -87,6 +88,15 @@ def approve(
     session.add(issue)
     session.flush()
     return findings
+
+
+def _refuse_repeats(session: Session, issue: Issue, name: str) -> None:
+    """Raise Refused when a story of the issue went out, or is approved to, in another week of the same edition."""
+    sent = sent_before(session, issue.edition_id, issue.id)
+    repeated = [place for place in places(session, issue.id) if place.story.id in sent]
+    if repeated:
+        listed = "\n".join(f"  {one.story.id}  {one.headline} ({sent[one.story.id]})" for one in repeated)
+        raise Refused(f"{name} has stories that these readers get or got in another week:\n{listed}\nDraft it again.")
 
 
 def _card(place: Place, evidence: list[StoryRegion], regions: dict[int, Region], edition: Edition) -> Card:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from sqlmodel import Session, col, select
 
@@ -72,6 +74,35 @@ def issue_name(session: Session, issue: Issue) -> str:
     return f"{session.get_one(Edition, issue.edition_id).slug}/{issue.week}"
 
 
+@dataclass(frozen=True)
+class Listed:
+    """An issue as a line of a list. `about` is its subject, or why it is skipped or held."""
+
+    name: str
+    number: int | None
+    state: IssueState
+    send_at: datetime
+    about: str
+
+
+def all_issues(session: Session, slug: str = "") -> list[Listed]:
+    """Return the issues of one edition, or of all, the newest first. Raises NotFound for an unknown edition."""
+    query = select(Issue, Edition.slug).join(Edition, col(Edition.id) == Issue.edition_id)
+    if slug:
+        query = query.where(Issue.edition_id == find_edition(session, slug).id)
+    rows = session.exec(query.order_by(col(Issue.send_at).desc(), Edition.slug))
+    return [
+        Listed(f"{edition}/{row.week}", row.number, row.state, row.send_at, row.reason or row.subject)
+        for row, edition in rows
+    ]
+
+
+def local_time(session: Session, issue: Issue) -> str:
+    """Return the send time as the edition's people read it, such as "Saturday 2026-11-21 07:00 (Europe/Kyiv)"."""
+    zone = session.get_one(Edition, issue.edition_id).time_zone
+    return f"{issue.send_at.astimezone(ZoneInfo(zone)):%A %Y-%m-%d %H:%M} ({zone})"
+
+
 def places(session: Session, issue_id: int) -> list[Place]:
     """Return the stories of an issue in order; dropped ones are left out."""
     return [place for place in all_places(session, issue_id) if place.row.position is not None]
@@ -104,6 +135,21 @@ def evidence_of(session: Session, story_ids: Iterable[int], region_ids: Iterable
     for row in sorted(session.exec(query), key=lambda row: (not row.evidence.startswith('"'), row.region_id)):
         found.setdefault(row.story_id, []).append(row)
     return found
+
+
+def sent_before(session: Session, edition_id: int, issue_id: int) -> dict[int, str]:
+    """Return story id -> the week in which this edition sent it, or has it approved for sending."""
+    query = (
+        select(IssueStory.story_id, Issue.week)
+        .join(Issue, col(Issue.id) == IssueStory.issue_id)
+        .where(
+            Issue.edition_id == edition_id,
+            Issue.id != issue_id,
+            col(IssueStory.position).is_not(None),
+            col(Issue.state).in_([IssueState.APPROVED, IssueState.SENDING, IssueState.SENT]),
+        )
+    )
+    return dict(session.exec(query).all())
 
 
 def require_open(issue: Issue, name: str) -> None:

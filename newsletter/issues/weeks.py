@@ -14,6 +14,9 @@ from zoneinfo import ZoneInfo
 
 from newsletter.errors import ConfigurationError
 
+#: Issues are made by hand for weeks this near.
+NEAR = timedelta(weeks=5)
+
 
 class Timetable(Protocol):
     """The columns of an Edition that say when it is sent."""
@@ -45,6 +48,16 @@ def slot_of(timetable: Timetable, week: str) -> Slot:
     local = datetime.combine(day, time.fromisoformat(timetable.send_hour_minute), ZoneInfo(timetable.time_zone))
     send_at = local.astimezone(UTC)
     return Slot(week, send_at, send_at - timedelta(hours=timetable.draft_hours))
+
+
+def near_slot(timetable: Timetable, week: str, now: datetime) -> Slot:
+    """Return the turn of a week that somebody typed. Raises ConfigurationError for one that must be a slip."""
+    slot = slot_of(timetable, week)
+    if abs(slot.send_at - now) > NEAR:
+        raise ConfigurationError(
+            f"{week} is {abs(slot.send_at - now).days // 7} weeks away from now. Did you mean another?"
+        )
+    return slot
 
 
 def next_slot(timetable: Timetable, now: datetime) -> Slot:

@@ -64,14 +64,14 @@ def load_provider(use: str, options: Mapping[str, object]) -> Provider:
     return provider  # type: ignore[no-any-return] # checked above, as far as can be without calling it
 
 
-def refuse_or_defer(refusal: ProviderRefused, outcomes: Sequence[Outcome], rest: Sequence[Recipient]) -> list[Outcome]:
-    """Return `rest` as deferred when somebody before was accepted, or may have been; raise `refusal` otherwise.
+def refuse_or_stop(refusal: ProviderRefused, outcomes: Sequence[Outcome], rest: Sequence[Recipient]) -> list[Outcome]:
+    """Return `rest` as not tried when somebody before was accepted, or may have been; raise `refusal` otherwise.
 
     The one way to end a call of `send` that met a refusal half-way: nothing accepted is forgotten.
     """
     if all(outcome.status not in {Status.ACCEPTED, Status.UNCERTAIN} for outcome in outcomes):
         raise refusal
-    return outcome_for_all(rest, Status.DEFERRED, str(refusal))
+    return outcome_for_all(rest, Status.NOT_TRIED, str(refusal))
 
 
 def is_this_machine(host: str) -> bool:

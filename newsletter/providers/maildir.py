@@ -18,7 +18,7 @@ from pydantic import Field
 
 from newsletter.errors import NewsletterError, ProviderRefused
 from newsletter.mail import Mail, Outcome, Recipient, Status
-from newsletter.providers import refuse_or_defer
+from newsletter.providers import refuse_or_stop
 from newsletter.providers.message import build, refuse_unsendable
 
 _NAME = "maildir"
@@ -53,7 +53,7 @@ class MaildirProvider:
             try:
                 outcomes.append(self._deliver(recipient, data, now))
             except OSError as error:
-                return outcomes + refuse_or_defer(self._unwritable(error), outcomes, recipients[position:])
+                return outcomes + refuse_or_stop(self._unwritable(error), outcomes, recipients[position:])
         return outcomes
 
     def check(self) -> str:

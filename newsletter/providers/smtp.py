@@ -22,15 +22,18 @@ from pydantic import Field
 
 from newsletter.errors import ConfigurationError, NewsletterError, ProviderRefused
 from newsletter.mail import Mail, Outcome, Recipient, Status, header_text, outcome_for_all
-from newsletter.providers import is_this_machine, refuse_or_defer
+from newsletter.providers import is_this_machine, refuse_or_stop
 from newsletter.providers.message import ascii_address, build, refuse_unsendable
 
 log = logging.getLogger(__name__)
 
 _NAME = "smtp"
 _PORTS = {"starttls": 587, "tls": 465, "none": 25}
-#: Status codes that speak of us and not of the reader (RFC 3463): X.7 is security and policy.
-_POLICY = re.compile(r"5\d\d 5\.7\.\d")
+#: An enhanced status code (RFC 3463), which servers write first, later in the text or not at all; no IP address.
+_ENHANCED = re.compile(r"(?<![\w.])[45]\.(\d{1,3})\.\d{1,3}(?!\w|\.\d)")
+#: Its subject for security and policy.
+_POLICY = "7"
+#: Answers that speak of the sender, whichever command they follow.
 _SENDER_REFUSED = re.compile(r"530 |5\d\d 5\.1\.[78]\b")
 #: Connections lost one after the other, without a message between, after which the rest waits.
 _MAX_LOST = 2
@@ -69,7 +72,7 @@ class Verdict:
     """What an answer means for the reader and for the connection."""
 
     then: Then
-    status: Status = Status.DEFERRED
+    status: Status = Status.NOT_TRIED
     detail: str = ""
 
 
@@ -80,31 +83,36 @@ def judge(step: Step, code: int, text: str) -> Verdict:
         return Verdict(Then.GO_ON)
     if 200 <= code <= 299 and step is not Step.DATA:
         return Verdict(Then.NEXT, Status.ACCEPTED, detail) if step is Step.DOT else Verdict(Then.GO_ON)
-    if code == 421:
-        return Verdict(Then.STOP, Status.DEFERRED, detail)
     if 400 <= code <= 499:
-        return Verdict(Then.STOP if step is Step.MAIL else Then.NEXT, Status.DEFERRED, detail)
+        # After 421 the server goes away. It may be this reader who drives it away: only the others cost no try.
+        then = Then.STOP if code == 421 or step is Step.MAIL else Then.NEXT
+        return Verdict(then, Status.NOT_TRIED if step is Step.MAIL else Status.DEFERRED, detail)
     if 500 <= code <= 599:
-        about_us = step is Step.MAIL or _SENDER_REFUSED.match(detail)
-        return Verdict(Then.REFUSE if about_us else Then.NEXT, Status.REJECTED, detail)
+        return _judge_refusal(step, detail)
     return lost(step, f"{step} was answered with {detail!r}, which is not SMTP")
+
+
+def _judge_refusal(step: Step, detail: str) -> Verdict:
+    if step is Step.MAIL or _SENDER_REFUSED.match(detail):
+        return Verdict(Then.REFUSE, detail=detail)
+    return Verdict(Then.NEXT, Status.REFUSED if _is_policy(detail) else Status.REJECTED, detail)
 
 
 def lost(step: Step, why: str) -> Verdict:
     """Return what it means that the connection broke, or made no sense, while `step` waited for its answer."""
-    status = Status.UNCERTAIN if step is Step.DOT else Status.DEFERRED
+    # A reader or a mail that always breaks the connection must come to an end of tries, and not hold up the others.
+    status = {Step.DOT: Status.UNCERTAIN, Step.MAIL: Status.NOT_TRIED}.get(step, Status.DEFERRED)
     return Verdict(Then.RECONNECT, status, f"the connection was lost at {step}: {why}")
 
 
-def refused_for_policy(outcomes: Sequence[Outcome]) -> bool:
-    """Tell whether every one of several readers was refused for a reason that speaks of us (RFC 3463: X.7.X).
+def _is_policy(text: str) -> bool:
+    """Tell whether a refusal is for policy (X.7.X): the first enhanced code counts.
 
-    Servers often answer RCPT with what they hold against the sender ("554 5.7.1 Relay access denied"). Taking that as
-    the readers' fault would lose a whole list to one wrong setting.
+    Servers answer so both for what a reader does not want and for what they hold against us ("554 5.7.1 Relay access
+    denied"). One call of `send` cannot tell which.
     """
-    return len(outcomes) > 1 and all(
-        outcome.status is Status.REJECTED and _POLICY.match(outcome.detail) for outcome in outcomes
-    )
+    code = _ENHANCED.search(text)
+    return code is not None and code[1] == _POLICY
 
 
 class Unreachable(Exception):
@@ -148,10 +156,7 @@ class SmtpProvider:
         """Send over one connection, made again when it breaks. Raises ProviderRefused as the protocol says."""
         refuse_unsendable(_NAME, mail)
         with _Post(self, mail) as post:
-            outcomes = post.deliver(recipients)
-        if refused_for_policy(outcomes):
-            raise ProviderRefused(_NAME, f"{self} refused every reader, so it is about us: {outcomes[0].detail}")
-        return outcomes
+            return post.deliver(recipients)
 
     def check(self) -> str:
         """Connect, log in and say NOOP. Raises ProviderRefused with what to change."""
@@ -248,13 +253,13 @@ class _Post:
             try:
                 verdict = self._transact(ascii_address(recipient.address), message)
             except ProviderRefused as refusal:
-                return outcomes + refuse_or_defer(refusal, outcomes, recipients[position:])
+                return outcomes + refuse_or_stop(refusal, outcomes, recipients[position:])
             except Unreachable as error:
-                return outcomes + outcome_for_all(recipients[position:], Status.DEFERRED, str(error))
+                return outcomes + outcome_for_all(recipients[position:], Status.NOT_TRIED, str(error))
             reference = verdict.detail[:200] if verdict.status is Status.ACCEPTED else ""
             outcomes.append(Outcome(recipient.delivery_id, verdict.status, verdict.detail, reference))
             if verdict.then is Then.STOP or self._lost >= _MAX_LOST:
-                return outcomes + outcome_for_all(recipients[position + 1 :], Status.DEFERRED, verdict.detail)
+                return outcomes + outcome_for_all(recipients[position + 1 :], Status.NOT_TRIED, verdict.detail)
         return outcomes
 
     def _transact(self, address: str, message: bytes) -> Verdict:

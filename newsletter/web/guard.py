@@ -12,8 +12,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from newsletter.web.site import Site
 
-#: Paths that hold a reader's token: confirm, unsubscribe, preferences (threat 16).
-TOKEN_PATH = re.compile(r"/[cup]/", re.IGNORECASE)
+#: Paths that hold a reader's token: confirm, unsubscribe, preferences, return (threat 16).
+TOKEN_PATH = re.compile(r"/[cupr]/", re.IGNORECASE)
 
 #: Pages load their style sheet and send their forms home; nothing else, and nobody may frame them.
 PAGE_POLICY = "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"

@@ -1,4 +1,4 @@
-"""The pages behind the links in mails: confirm, unsubscribe, preferences.
+"""The pages behind the links in mails: confirm, unsubscribe and its undo, preferences.
 
 A link opened changes nothing, since mail scanners open links; only its page's button does (threat 10). There are no
 cookies and no logins here: the signed token says who it is and what it may do.
@@ -15,10 +15,10 @@ from newsletter.web.forms import MAX_BODY, FieldsParameter, client_ip
 from newsletter.web.guard import Problem
 from newsletter.web.shown import ListShown, ReaderShown, choices, last_change, reader_shown
 from newsletter.web.site import Site, SiteParameter
-from subscribers.consent import Confirmed, confirm, join, leave, subscription
+from subscribers.consent import Confirmed, can_undo_leaving, confirm, join, leave, subscription, undo_leaving
 from subscribers.errors import InvalidToken
 from subscribers.models import Subscription, SubscriptionState
-from subscribers.tokens import CONFIRM_WITHIN, Purpose
+from subscribers.tokens import CONFIRM_WITHIN, UNDO_WITHIN, Purpose
 
 router = APIRouter(max_body_size=MAX_BODY)
 
@@ -72,7 +72,8 @@ def _confirm_page(site: Site, reader: ReaderShown, outcome: Confirmed, button_to
         raise _ask_again(site, "This link has been used up", text, reader)
     if outcome is Confirmed.NOW and button_token:
         return _reader_page(site, "confirm", reader, token=button_token)
-    return _reader_page(site, "confirmed", reader)
+    preferences = site.signer.sign(Purpose.PREFERENCES, reader.subscription_id)
+    return _reader_page(site, "confirmed", reader, preferences_path=f"{site.pages.root}/p/{preferences}")
 
 
 @router.api_route("/u/{token}", methods=_READ)
@@ -80,7 +81,9 @@ def leave_form(token: str, site: SiteParameter) -> Response:
     """Show the button that unsubscribes (U8)."""
     with site.db.reading() as session:
         reader = _reader(site, session, _read(site, Purpose.UNSUBSCRIBE, token), status_if_gone=200)
-    return _reader_page(site, "leave" if reader.about.is_on else "left", reader, token=token)
+    if reader.about.is_on:
+        return _reader_page(site, "leave", reader, token=token)
+    return _reader_page(site, "left", reader, undo_token="")
 
 
 @router.post("/u/{token}")
@@ -97,7 +100,51 @@ def leave_list(token: str, fields: FieldsParameter, request: Request, site: Site
         source, network = f"{site.base_url}/u", client_ip(request)
         leave(session, subscription_id=subscription_id, now=site.clock(), source=source, network=network)
         reader = _reader(site, session, subscription_id, status_if_gone=200)
-    return _reader_page(site, "left", reader)
+        left_at = reader.changed_at
+        can_return = can_undo_leaving(session, subscription_id=subscription_id, left_at=left_at)
+    in_time = reader.about.is_open and site.clock() - left_at <= UNDO_WITHIN
+    undo_token = site.signer.sign_undo(subscription_id, left_at) if can_return and in_time else ""
+    return _reader_page(site, "left", reader, undo_token=undo_token)
+
+
+@router.api_route("/r/{token}", methods=_READ)
+def undo_form(token: str, site: SiteParameter) -> Response:
+    """Show the button that undoes leaving (U8)."""
+    subscription_id, left_at = _read_undo(site, token)
+    with site.db.reading() as session:
+        reader = _reader(site, session, subscription_id)
+        can_return = can_undo_leaving(session, subscription_id=subscription_id, left_at=left_at)
+    if can_return and reader.about.is_open:
+        return _reader_page(site, "return", reader, token=token)
+    return _returned_page(site, reader)
+
+
+@router.post("/r/{token}")
+def undo_leaving_list(token: str, request: Request, site: SiteParameter) -> Response:
+    """Put the reader back on the list they left within the last hour, and on no other."""
+    subscription_id, left_at = _read_undo(site, token)
+    with site.db.transaction() as session:
+        reader = _reader(site, session, subscription_id)
+        if reader.about.is_open:
+            undo_leaving(
+                session,
+                subscription_id=subscription_id,
+                left_at=left_at,
+                now=site.clock(),
+                source=f"{site.base_url}/r",
+                wording=f"Undo: put me back on the list. {reader.about.wording}",
+                network=client_ip(request),
+            )
+            reader = _reader(site, session, subscription_id)
+    return _returned_page(site, reader)
+
+
+def _returned_page(site: Site, reader: ReaderShown) -> Response:
+    """Return the page of somebody who is back; its token must not open the preferences (threat 16)."""
+    if not reader.about.is_on:
+        text = "The list was closed, or something else has happened since. Nothing was changed."
+        raise _ask_again(site, "This cannot be undone any more", text, reader)
+    return _reader_page(site, "confirmed", reader, preferences_path="")
 
 
 @router.api_route("/p/{token}", methods=_READ)
@@ -154,13 +201,11 @@ def _preferences_page(site: Site, session: Session, reader: ReaderShown, token: 
 def _reader_page(site: Site, name: str, reader: ReaderShown, **values: object) -> Response:
     """Return a page for one reader; its footer is that of the edition the link is about."""
     editions = reader.about.editions
-    preferences_token = site.signer.sign(Purpose.PREFERENCES, reader.subscription_id)
     return site.pages.page(
         name,
         address=reader.address,
         about=reader.about,
         edition=editions[0] if editions else None,
-        preferences_path=f"{site.pages.root}/p/{preferences_token}",
         **values,
     )
 
@@ -195,6 +240,22 @@ def _read_confirm(site: Site, token: str) -> tuple[int, datetime]:
         text = f"It worked for {CONFIRM_WITHIN.days} days. Nothing was changed."
         raise _ask_again(site, "This link has expired", text, reader)
     return subscription_id, requested_at
+
+
+def _read_undo(site: Site, token: str) -> tuple[int, datetime]:
+    """Return the subscription and the leaving that an undo button is about, or show why it cannot be used."""
+    now = site.clock()
+    try:
+        subscription_id, left_at = site.signer.read_undo(token, now, max_age=timedelta.max)
+    except InvalidToken as error:
+        raise _damaged(token, error) from error
+    if now - left_at > UNDO_WITHIN:
+        with site.db.reading() as session:
+            reader = _reader(site, session, subscription_id)
+        minutes = UNDO_WITHIN // timedelta(minutes=1)
+        text = f"Leaving can be undone for {minutes} minutes. Nothing was changed."
+        raise _ask_again(site, "This cannot be undone any more", text, reader)
+    return subscription_id, left_at
 
 
 def _damaged(token: str, error: InvalidToken) -> Problem:

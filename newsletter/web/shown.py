@@ -57,11 +57,12 @@ class ListShown:
 
 @dataclass(frozen=True)
 class ReaderShown:
-    """Whose link was opened, by the masked address (U6), and the list the link is about."""
+    """Whose link was opened, by the masked address (U6), and the list the link is about; `changed_at` is of the two."""
 
     subscription_id: int
     subscriber_id: int
     address: str
+    changed_at: datetime
     about: ListShown
 
 
@@ -117,7 +118,7 @@ def reader_shown(session: Session, subscription_id: int, root: str, now: datetim
         return None
     subscription, subscriber, mailing_list = found
     about = _list_shown(session, mailing_list, subscription, root, now)
-    return ReaderShown(subscription.id, subscriber.id, mask(subscriber.address), about)
+    return ReaderShown(subscription.id, subscriber.id, mask(subscriber.address), subscription.changed_at, about)
 
 
 def _list_shown(

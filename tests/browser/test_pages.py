@@ -191,8 +191,19 @@ def test_unsubscribing_and_undo(chromium: Browser, site: TestSite) -> None:
         tab.check("You are off the list")
         assert site.state(subscription_id) is SubscriptionState.LEFT
         tab.press("Undo: put me back on the list")
-        tab.check("What you get")
-        expect(tab.page.get_by_role("status")).to_have_text("Saved. It takes effect at once.")
+        tab.check("You are on the list")
+        assert site.state(subscription_id) is SubscriptionState.CONFIRMED
+
+
+def test_the_page_behind_an_undo_link(chromium: Browser, site: TestSite) -> None:
+    subscription_id = site.reader("ann@example.org", SubscriptionState.LEFT)
+    site.clock.now = site.subscription(subscription_id).changed_at
+    with visit(chromium, site) as tab:
+        tab.open(f"/r/{site.undo_token(subscription_id)}")
+        tab.check("Come back to the list")
+        assert site.state(subscription_id) is SubscriptionState.LEFT
+        tab.press("Yes, put me back on the list")
+        tab.check("You are on the list")
         assert site.state(subscription_id) is SubscriptionState.CONFIRMED
 
 

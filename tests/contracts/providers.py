@@ -110,6 +110,14 @@ class RejectingPostBox(PostBox, Protocol):
         ...
 
 
+class RemotePostBox(RejectingPostBox, Protocol):
+    """One whose other side can have no time for us."""
+
+    def be_busy(self) -> None:
+        """From now on take nothing, whoever it is for, and say that later will do."""
+        ...
+
+
 class ProviderContract:
     """What every provider does."""
 
@@ -210,3 +218,20 @@ class RejectingProviderContract(ProviderContract):
         assert [one.address for one in post_box.arrived()] == [
             reader.address for reader in readers if reader is not readers[1]
         ]
+
+
+class RemoteProviderContract(RejectingProviderContract):
+    """What a provider does whose other side can have no time for us."""
+
+    @pytest.fixture
+    def post_box(self) -> RemotePostBox:
+        """The provider under test."""
+        raise NotImplementedError
+
+    def test_nobody_is_tried_while_the_other_side_is_busy(self, post_box: RemotePostBox) -> None:
+        """It is nobody's fault: a reader's tries are not used up by it."""
+        post_box.be_busy()
+        outcomes = post_box.provider.send(make_mail(), make_readers(3))
+        assert [outcome.status for outcome in outcomes] == [Status.NOT_TRIED] * 3
+        assert all(outcome.detail for outcome in outcomes)
+        assert post_box.arrived() == []

@@ -88,7 +88,7 @@ class SourceContract:
     @pytest.fixture(scope="class")
     @classmethod
     def client(cls) -> Iterator[Client]:
-        client = Client(timeout=1.0, max_bytes=500_000, user_agent="contract/1")
+        client = Client(timeout=20, max_bytes=500_000, user_agent="contract/1")
         yield client
         client.close()
 

@@ -184,7 +184,8 @@ def smtp_server(
     """Run a server: plain, offering STARTTLS, or speaking TLS at once; `login` asks for USERNAME and PASSWORD."""
     server = SmtpServer(port=free_port())
     options: dict[str, Any] = {"hostname": server.host, "port": server.port, "server_hostname": "mail.test"}
-    options |= {"tls_context": starttls, "ssl_context": tls}
+    # On a busy machine the five seconds in which a controller must start are too few.
+    options |= {"tls_context": starttls, "ssl_context": tls, "ready_timeout": 60.0}
     if login:
         # A connection that is TLS from its first byte counts as plain to aiosmtpd, hence auth_require_tls.
         options |= {"authenticator": server.authenticate, "auth_require_tls": starttls is not None}

@@ -165,6 +165,8 @@ def upgrade() -> None:
         sa.Column("requested_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("confirmation_sent_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("confirmation_tries", sa.Integer(), nullable=False),
+        sa.Column("confirmation_not_before", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint("state IN ('pending', 'confirmed', 'left')", name=op.f("ck_subscription_state_known")),
         sa.ForeignKeyConstraint(["list_id"], ["mailing_list.id"], name=op.f("fk_subscription_list_id_mailing_list")),
         sa.ForeignKeyConstraint(
@@ -194,6 +196,9 @@ def upgrade() -> None:
         sa.Column("number", sa.Integer(), nullable=True),
         sa.Column("state", sa.String(length=8), nullable=False),
         sa.Column("expected", sa.Integer(), nullable=False),
+        sa.Column("next_try_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("put_off", sa.Integer(), nullable=False),
+        sa.Column("stops", sa.Integer(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("send_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("drafted_at", sa.DateTime(timezone=True), nullable=False),

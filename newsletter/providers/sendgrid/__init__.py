@@ -1,7 +1,7 @@
 """The provider SendGrid, by its v3 API. The `sendgrid` package carries the requests; what is in them is made here.
 
 SendGrid has no idempotency key, so a request whose answer is missing or 5xx is never repeated: it may have been taken.
-Everything that surely was not taken is deferred, halved or refused, as the answer says.
+Everything that surely was not taken is left for later, halved or refused, as the answer says.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from python_http_client.exceptions import HTTPError
 
 from newsletter.errors import ConfigurationError, NewsletterError, ProviderRefused
 from newsletter.mail import Mail, Outcome, Recipient, Status
-from newsletter.providers import is_this_machine, refuse_or_defer
+from newsletter.providers import is_this_machine, refuse_or_stop
 from newsletter.providers.message import refuse_unsendable
 from newsletter.providers.sendgrid.answer import Answer, Then, Verdict, judge
 from newsletter.providers.sendgrid.request import (
@@ -77,7 +77,7 @@ class SendGridProvider:
         try:
             return judge(self._answer(lambda: self._api.send(content)), count, datetime.now(UTC))
         except NotConnected as error:
-            return Verdict(Then.STOP, Status.DEFERRED, f"{self._host} could not be reached: {error}.")
+            return Verdict(Then.STOP, Status.NOT_TRIED, f"{self._host} could not be reached: {error}.")
         except (OSError, http.client.HTTPException) as error:
             why = f"{self._host} did not answer properly ({type(error).__name__}: {error}): it may have been taken"
             return Verdict(Then.STOP, Status.UNCERTAIN, why)
@@ -152,7 +152,7 @@ class _Call:
                 self._settle(positions, verdict.status, verdict)
             if verdict.then is Then.STOP:
                 waits = replace(verdict, sentence=f"waits, because of the request before: {verdict.sentence}")
-                self._settle(self._open(), Status.DEFERRED, waits)
+                self._settle(self._open(), Status.NOT_TRIED, waits)
                 waiting.clear()
         return [self._settled[position] for position in range(len(self._recipients))]
 
@@ -170,7 +170,7 @@ class _Call:
     def _settle(self, positions: Iterable[int], status: Status, verdict: Verdict) -> None:
         for position in positions:
             delivery_id = self._recipients[position].delivery_id
-            wait = verdict.retry_after if status is Status.DEFERRED else None
+            wait = verdict.retry_after if status is Status.NOT_TRIED else None
             self._settled[position] = Outcome(delivery_id, status, verdict.sentence, verdict.reference, wait)
 
     def _reject(self, positions: list[int], verdict: Verdict) -> list[int]:
@@ -185,11 +185,11 @@ class _Call:
         return [position for at, position in enumerate(positions) if at not in verdict.bad]
 
     def _refuse(self, sentence: str) -> None:
-        """Raise ProviderRefused, or defer everybody who is open when somebody was accepted before."""
+        """Raise ProviderRefused, or leave everybody who is open untried when somebody was accepted before."""
         still_open = self._open()
         rest = [self._recipients[position] for position in still_open]
-        deferred = refuse_or_defer(ProviderRefused(_NAME, sentence), list(self._settled.values()), rest)
-        self._settled.update(zip(still_open, deferred, strict=True))
+        untried = refuse_or_stop(ProviderRefused(_NAME, sentence), list(self._settled.values()), rest)
+        self._settled.update(zip(still_open, untried, strict=True))
 
     def _open(self) -> list[int]:
         return [position for position in range(len(self._recipients)) if position not in self._settled]

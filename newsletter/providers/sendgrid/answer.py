@@ -53,7 +53,7 @@ class Verdict:
     """What an answer means. `bad` maps positions within the request to SendGrid's own words."""
 
     then: Then
-    status: Status = Status.DEFERRED
+    status: Status = Status.NOT_TRIED
     sentence: str = ""
     reference: str = ""
     retry_after: float | None = None
@@ -78,7 +78,7 @@ def judge(answer: Answer, count: int, now: datetime) -> Verdict:
         return Verdict(Then.GO_ON, Status.ACCEPTED, said, reference=answer.headers.get("X-Message-Id") or "")
     if answer.status == 429:
         wait = retry_after(answer.headers.get("X-RateLimit-Reset"), now)
-        return Verdict(Then.STOP, Status.DEFERRED, said, retry_after=wait)
+        return Verdict(Then.STOP, Status.NOT_TRIED, said, retry_after=wait)
     if answer.status >= 500 or answer.status == 408 or answer.status < 200:
         return Verdict(Then.STOP, Status.UNCERTAIN, f"{said}: it may have been taken")
     if answer.status == 413 and count > 1:

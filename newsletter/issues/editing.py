@@ -42,8 +42,8 @@ class Changes:
         return named if self.lead is None else named | {self.lead}
 
 
-def edit(session: Session, issue: Issue, changes: Changes) -> None:
-    """Apply an editor's changes to an issue, all or none.
+def edit(session: Session, issue: Issue, changes: Changes) -> bool:
+    """Apply an editor's changes to an issue, all or none; tell whether that took an approval back.
 
     A dropped story stays out of every new draft, a pinned one stays in at its place. Raises NotFound for a story that
     does not exist, and Refused when the issue is skipped, being sent or sent, or would lose its lead.
@@ -71,9 +71,11 @@ def edit(session: Session, issue: Issue, changes: Changes) -> None:
         issue.preheader_override = " ".join(changes.preheader.split())
     if all(row.position is None for row in rows.values()):
         raise Refused(f"{name} would be empty. Use `newsletter issue skip` to leave this week out.")
+    had_approval = issue.state is IssueState.APPROVED
     take_back_approval(issue)
     session.add_all([issue, *rows.values()])
     session.flush()
+    return had_approval
 
 
 def _rows(session: Session, issue_id: int, named: set[int]) -> dict[int, IssueStory]:

@@ -9,11 +9,13 @@ import logging
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from sqlalchemy.exc import OperationalError
 from sqlmodel import Session
 
 from newsletter.db import Database
@@ -23,13 +25,18 @@ from newsletter.delivery.ledger import Claim
 from newsletter.delivery.message import recipient, with_list_headers
 from newsletter.delivery.planning import plan
 from newsletter.errors import ProviderRefused, Refused
-from newsletter.mail import Mail, Outcome, Status
+from newsletter.mail import Mail, Outcome, Status, outcome_for_all
 from newsletter.models import Edition, Issue, IssueState
 from newsletter.providers import Provider
 from subscribers.models import MailingList
 from subscribers.tokens import Signer
 
 log = logging.getLogger(__name__)
+
+#: After so many stops in mid-chunk the schedule leaves an issue to a person: each stop leaves a chunk uncertain.
+MAX_STOPS = 3
+#: Seconds between tries to record; each try itself waits for a locked SQLite file, too.
+_RECORD_WAITS = (1.0, 5.0)
 
 
 @dataclass(frozen=True)
@@ -48,8 +55,19 @@ class SendReport:
 
     tally: Tally
     state: IssueState
+    #: Why it waits for a person; "" when it does not.
+    reason: str
     planned: int
     held: int
+
+
+@dataclass(frozen=True)
+class _Begun:
+    mail: Mail
+    edition: Edition
+    planned: int
+    held: int
+    go_on: bool
 
 
 def send(
@@ -57,72 +75,89 @@ def send(
     issue_id: int,
     post: Post,
     *,
+    by_hand: bool,
     stop: threading.Event | None = None,
     progress: Callable[[Tally], None] | None = None,
 ) -> SendReport:
     """Send the issue to every reader who is due, and return where it stands. Safe to call twice, or from two processes.
 
-    `stop` is looked at between chunks, so that no chunk is left half-way. Raises Refused when the issue is not
-    approved, has nobody to go to, or is not what was approved; and ProviderRefused when the provider takes nothing
-    (the issue waits, nothing is lost).
+    `by_hand`, a person wants it now: what made it wait is forgotten. `stop` is looked at between chunks, so that no
+    chunk is left half-way. Raises Refused when the issue is not approved, has nobody to go to, or is not what was
+    approved; and ProviderRefused when the provider takes nothing (the issue waits, nothing is lost).
     """
-    planned, held, mail, edition = _begin(db, issue_id, post)
-    worker = worker_name()
-    while not (stop and stop.is_set()):
+    begun = _begin(db, issue_id, post, by_hand=by_hand)
+    worker, go_on = worker_name(), begun.go_on
+    while go_on and not (stop and stop.is_set()):
         with db.transaction() as session:
             claimed = ledger.claim(session, issue_id, worker, post.clock())
         if claimed is None:
             break
         if claimed.readers:
-            _send_chunk(db, claimed, mail, edition, post)
+            go_on = _send_chunk(db, claimed, begun, post)
         if progress:
             with db.reading() as session:
                 progress(tally(session, session.get_one(Issue, issue_id)))
     with db.transaction() as session:
         ledger.finish(session, issue_id, post.clock())
         issue = session.get_one(Issue, issue_id)
-        return SendReport(tally(session, issue), issue.state, planned, held)
+        return SendReport(tally(session, issue), issue.state, issue.reason, begun.planned, begun.held)
 
 
-def _begin(db: Database, issue_id: int, post: Post) -> tuple[int, int, Mail, Edition]:
-    """Plan an approved issue or take up one that was begun; return (planned now, held, the mail, the edition)."""
+def _begin(db: Database, issue_id: int, post: Post, *, by_hand: bool) -> _Begun:
+    """Plan an approved issue or take up one that was begun."""
     with db.transaction() as session:
         issue = _locked(session, issue_id)
         edition = session.get_one(Edition, issue.edition_id)
         if issue.state in {IssueState.DRAFT, IssueState.SKIPPED}:
-            raise Refused(
-                f"{edition.slug}/{issue.week} is not approved. Run `newsletter issue approve {edition.slug}`."
-            )
-        mail = issue.frozen_mail()
+            name = f"{edition.slug}/{issue.week}"
+            raise Refused(f"{name} is not approved. Run `newsletter issue approve {edition.slug}`.")
         mailing_list = session.get_one(MailingList, edition.list_id)
-        mail = with_list_headers(mail, edition, mailing_list, issue.week, post.base_url)
+        mail = with_list_headers(issue.frozen_mail(), edition, mailing_list, issue.week, post.base_url)
         planned = 0
         if issue.state is IssueState.APPROVED:
             planned = plan(session, issue, post.provider.chunk_size, post.clock())
+        if by_hand:
+            issue.reason, issue.next_try_at, issue.put_off, issue.stops = "", None, 0, 0
         held = ledger.hold_orphans(session, issue_id, post.clock(), is_gone)
-        issue.reason = ""
-        return planned, held, mail, edition
+        issue.stops += bool(held)
+        if not by_hand and issue.stops >= MAX_STOPS:
+            issue.reason = f"held: the sending stopped in mid-chunk {issue.stops} times; look at the log first"
+        waiting = issue.next_try_at is not None and issue.next_try_at > post.clock()
+        return _Begun(mail, edition, planned, held, go_on=not issue.reason and not waiting)
 
 
-def _send_chunk(db: Database, claimed: Claim, mail: Mail, edition: Edition, post: Post) -> None:
-    recipients = [recipient(reader, edition, post.signer, post.base_url) for reader in claimed.readers]
+def _send_chunk(db: Database, claimed: Claim, begun: _Begun, post: Post) -> bool:
+    """Send one chunk and record what became of it; tell whether the next may follow."""
+    recipients = [recipient(reader, begun.edition, post.signer, post.base_url) for reader in claimed.readers]
     try:
-        outcomes = post.provider.send(mail, recipients)
+        outcomes = post.provider.send(begun.mail, recipients)
     except ProviderRefused as error:
         with db.transaction() as session:
             ledger.release(session, claimed, str(error), post.clock())
         raise
     except Exception as error:
-        # A bug in a provider: nobody can tell what it had handed over, so nothing of this chunk is sent again.
-        outcomes = [
-            Outcome(reader.delivery_id, Status.UNCERTAIN, f"unexpected {type(error).__name__}: {error}")
-            for reader in claimed.readers
-        ]
+        # A fault in a provider: nobody can tell what it had handed over, so nothing of this chunk is sent again, and
+        # nothing else is sent until somebody has looked.
+        what = f"unexpected {type(error).__name__}: {error}"
+        outcomes = outcome_for_all(recipients, Status.UNCERTAIN, what)
+        _record(db, claimed, outcomes, post)
         with db.transaction() as session:
-            ledger.record(session, claimed, outcomes, post.clock())
+            _locked(session, claimed.issue_id).reason = f"held: {what}"
         raise
+    return _record(db, claimed, outcomes, post)
+
+
+def _record(db: Database, claimed: Claim, outcomes: list[Outcome], post: Post) -> bool:
+    """Record outcomes. They exist nowhere else, so a database that is busy for long is asked again before giving up."""
+    for wait in _RECORD_WAITS:
+        try:
+            with db.transaction() as session:
+                return ledger.record(session, claimed, outcomes, post.clock())
+        except OperationalError:
+            log.warning("the outcomes of chunk %s could not be recorded; trying again", claimed.chunk_id)
+            time.sleep(wait)
     with db.transaction() as session:
-        ledger.record(session, claimed, outcomes, post.clock())
+        return ledger.record(session, claimed, outcomes, post.clock())
 
 
 def _locked(session: Session, issue_id: int) -> Issue:

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import func
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col, select
 
+from newsletter.errors import Refused
 from newsletter.issues.choice import Candidate, Choice, Limits, choose
-from newsletter.issues.rows import evidence_of, regions_of, require_open, take_back_approval
+from newsletter.issues.rows import evidence_of, lock_issue, regions_of, require_open, sent_before, take_back_approval
 from newsletter.issues.weeks import Slot
 from newsletter.models import Edition, Issue, IssueState, IssueStory, Source, Story, StoryRegion
+from subscribers.inserts import insert_missing
 
 
 @dataclass(frozen=True)
@@ -22,21 +23,26 @@ class Drafted:
     issue: Issue
     choice: Choice
     created: bool
+    #: An approval was taken back.
+    had_approval: bool
 
 
-def draft(session: Session, edition: Edition, slot: Slot, now: datetime) -> Drafted:
+def draft(session: Session, edition: Edition, slot: Slot, now: datetime, *, min_stories: int | None = None) -> Drafted:
     """Return the edition's issue for the slot's week, made or made again from the stories there are.
 
-    The row is unique on (edition, week), so several schedulers make one issue. What the editor pinned, dropped or
-    rewrote stays; an approval is taken back. A thin week becomes `skipped` with its reason, and may be drafted again.
-    Raises Refused for an issue that is already being sent.
+    `min_stories` stands in for the edition's own, for an editor who wants a thin issue. The row is unique on (edition,
+    week), so several schedulers make one issue. What the editor pinned, dropped or rewrote stays; an approval is taken
+    back. A thin week becomes `skipped` with its reason, and may be drafted again. Raises Refused for an issue that is
+    already being sent.
     """
     session.exec(select(Edition.id).where(Edition.id == edition.id).with_for_update()).one()
     created = _insert_if_missing(session, edition, slot, now)
-    issue = session.exec(select(Issue).where(Issue.edition_id == edition.id, Issue.week == slot.week)).one()
+    found = session.exec(select(Issue.id).where(Issue.edition_id == edition.id, Issue.week == slot.week)).one()
+    issue = lock_issue(session, found)  # a worker may be about to send it
     require_open(issue, f"{edition.slug}/{slot.week}")
     issue.send_at = slot.send_at
-    choice = reconsider(session, issue, now)
+    had_approval = issue.state is IssueState.APPROVED
+    choice = reconsider(session, issue, now, min_stories=min_stories)
     take_back_approval(issue)
     issue.drafted_at = now
     if choice.skip:
@@ -45,13 +51,13 @@ def draft(session: Session, edition: Edition, slot: Slot, now: datetime) -> Draf
         issue.number = _next_number(session, edition.id)
     session.add(issue)
     _place(session, issue.id, choice)
-    return Drafted(issue, choice, created)
+    return Drafted(issue, choice, created, had_approval)
 
 
-def reconsider(session: Session, issue: Issue, now: datetime) -> Choice:
+def reconsider(session: Session, issue: Issue, now: datetime, *, min_stories: int | None = None) -> Choice:
     """Return what a new draft of the issue would choose now; nothing is changed."""
     edition = session.get_one(Edition, issue.edition_id)
-    limits = Limits(edition.min_stories, edition.max_stories, timedelta(days=edition.max_age_days))
+    limits = Limits(min_stories or edition.min_stories, edition.max_stories, timedelta(days=edition.max_age_days))
     until = min(now, issue.send_at)
     return choose(candidates(session, edition, issue, limits, until), limits, until)
 
@@ -60,6 +66,8 @@ def skip(session: Session, issue: Issue, reason: str) -> None:
     """Mark the issue as not to be sent, for `reason`. Raises Refused when it is already being sent."""
     edition = session.get_one(Edition, issue.edition_id)
     require_open(issue, f"{edition.slug}/{issue.week}")
+    if not reason.strip():
+        raise Refused("Say why the week is left out; readers may ask.")
     take_back_approval(issue)
     issue.state, issue.reason, issue.number = IssueState.SKIPPED, reason, None
     session.add(issue)
@@ -89,7 +97,7 @@ def candidates(session: Session, edition: Edition, issue: Issue, limits: Limits,
     )
     found = list(session.exec(query))
     evidence = evidence_of(session, [story.id for story, _ in found], region_ids)
-    sent = _sent_before(session, edition.id, issue.id)
+    sent = sent_before(session, edition.id, issue.id)
     return [
         Candidate(
             story_id=story.id,
@@ -108,21 +116,6 @@ def candidates(session: Session, edition: Edition, issue: Issue, limits: Limits,
     ]
 
 
-def _sent_before(session: Session, edition_id: int, issue_id: int) -> dict[int, str]:
-    """Return story id -> the week in which this edition sent it, or has it approved for sending."""
-    query = (
-        select(IssueStory.story_id, Issue.week)
-        .join(Issue, col(Issue.id) == IssueStory.issue_id)
-        .where(
-            Issue.edition_id == edition_id,
-            Issue.id != issue_id,
-            col(IssueStory.position).is_not(None),
-            col(Issue.state).in_([IssueState.APPROVED, IssueState.SENDING, IssueState.SENT]),
-        )
-    )
-    return dict(session.exec(query).all())
-
-
 def _place(session: Session, issue_id: int, choice: Choice) -> None:
     """Write the choice into the issue's rows; rows that hold an editor's decision or words are never deleted."""
     rows = {row.story_id: row for row in session.exec(select(IssueStory).where(IssueStory.issue_id == issue_id))}
@@ -131,7 +124,7 @@ def _place(session: Session, issue_id: int, choice: Choice) -> None:
         if story_id in places:
             continue
         if row.pinned or row.dropped or row.headline or row.summary:
-            row.position = row.position if row.pinned else None
+            row.position = row.position if row.pinned and choice.skip else None
         else:
             session.delete(row)
     for story_id, (position, chosen) in places.items():
@@ -142,17 +135,14 @@ def _place(session: Session, issue_id: int, choice: Choice) -> None:
 
 
 def _insert_if_missing(session: Session, edition: Edition, slot: Slot, now: datetime) -> bool:
-    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    statement = insert(Issue).values(
-        edition_id=edition.id,
-        week=slot.week,
-        state=IssueState.DRAFT,
-        send_at=slot.send_at,
-        drafted_at=now,
-        **_empty_columns(),
-    )
-    result = session.connection().execute(statement.on_conflict_do_nothing(index_elements=["edition_id", "week"]))
-    return bool(result.rowcount)
+    row = _empty_columns() | {
+        "edition_id": edition.id,
+        "week": slot.week,
+        "state": IssueState.DRAFT,
+        "send_at": slot.send_at,
+        "drafted_at": now,
+    }
+    return bool(insert_missing(session, Issue, [row], unique=["edition_id", "week"]))
 
 
 def _empty_columns() -> dict[str, object]:
