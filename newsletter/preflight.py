@@ -118,7 +118,7 @@ def _links(content: IssueContent, mail: Mail) -> Iterator[Finding]:
         return
     insecure = [one for one in dict.fromkeys(addresses) if one.startswith("http:")]
     if insecure:
-        message = f"{len(insecure)} of the links are not https, such as {insecure[0]}."
+        message = f"Links that are not https: {len(insecure)}, such as {insecure[0]}."
         yield Finding("R37", "warning", message, "See whether the source has an https address.")
 
 

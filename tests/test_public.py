@@ -7,9 +7,12 @@ import re
 import pytest
 from lxml import html as lxml_html
 
+from newsletter import issues
 from newsletter.db import Database
 from newsletter.mail import Status
 from newsletter.models import Edition, IssueState
+from newsletter.render import Renderer
+from newsletter.web.shown import shown_editions
 from subscribers.models import ConsentAction, SubscriptionState, SuppressionReason
 from subscribers.suppression import suppress
 from subscribers.tokens import Purpose
@@ -295,3 +298,17 @@ def test_what_does_not_exist_is_a_page(either_site: TestSite) -> None:
         assert answer.status_code == 404, path
         assert "This page does not exist" in answer.text
         assert 'href="/"' in answer.text
+
+
+def test_a_new_reader_is_promised_the_issue_after_one_that_went_out_early(sqlite_database: Database) -> None:
+    made = builders.populated(sqlite_database, readers=0)
+    with sqlite_database.transaction() as session:
+        edition = session.get_one(Edition, made.edition_id)
+        slot = issues.next_slot(edition, builders.NOW)
+        assert shown_editions(session, [edition], "", builders.NOW)[0].next_issue == "Saturday, 21 November"
+        issue = issues.draft(session, edition, slot, builders.NOW).issue
+        issues.approve(session, issue, Renderer(None), "https://news.example.org", by="ed", now=builders.NOW)
+        issue.state = IssueState.SENT
+        session.add(issue)
+        session.flush()
+        assert shown_editions(session, [edition], "", builders.NOW)[0].next_issue == "Saturday, 28 November"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from sqlmodel import Session, col, func, select
@@ -67,7 +67,7 @@ class ReaderShown:
 
 
 def shown_editions(session: Session, rows: Sequence[Edition], root: str, now: datetime) -> tuple[EditionShown, ...]:
-    """Return the editions of `rows` as readers see them, in the same order."""
+    """Return the editions of `rows` as readers see them, in the same order; new readers get the next one."""
     ids = [edition.id for edition in rows]
     sent = (
         select(Issue.edition_id, func.max(Issue.number))
@@ -75,7 +75,14 @@ def shown_editions(session: Session, rows: Sequence[Edition], root: str, now: da
         .group_by(col(Issue.edition_id))
     )
     last = dict(session.exec(sent).all())
-    return tuple(_shown(edition, last.get(edition.id), root, now) for edition in rows)
+    begun = (
+        select(Issue.edition_id, func.max(Issue.send_at))
+        .where(col(Issue.edition_id).in_(ids), col(Issue.state).in_([IssueState.SENDING, IssueState.SENT]))
+        .group_by(col(Issue.edition_id))
+    )
+    # An issue may be sent before its hour; the next one is then that of the week after.
+    after = {edition_id: send_at + timedelta(seconds=1) for edition_id, send_at in session.exec(begun)}
+    return tuple(_shown(edition, last.get(edition.id), root, max(now, after.get(edition.id, now))) for edition in rows)
 
 
 def _shown(edition: Edition, last_number: int | None, root: str, now: datetime) -> EditionShown:
