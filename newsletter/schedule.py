@@ -175,7 +175,7 @@ def _step(app: App, edition: Edition, due: Due, stop: threading.Event | None) ->
 
 def _draft(app: App, edition_id: int, slot: Slot, name: str) -> list[Done]:
     with app.db.transaction() as session:
-        edition = session.get_one(Edition, edition_id)
+        edition = session.get_one(Edition, edition_id, with_for_update=True)
         if _exists(session, edition_id, slot.week):  # another scheduler was faster
             return []
         drafted = issues.draft(session, edition, slot, app.clock())
@@ -221,8 +221,9 @@ def _send(app: App, issue_id: int, name: str, stop: threading.Event | None) -> l
     except Refused as error:
         with app.db.transaction() as session:
             issue = issues.lock_issue(session, issue_id)
-            issue.reason = f"held: {error}"  # a person has to look, and is told once
-            session.add(issue)
+            if issue.state in {IssueState.APPROVED, IssueState.SENDING}:  # not when an editor was faster
+                issue.reason = f"held: {error}"  # a person has to look, and is told once
+                session.add(issue)
         raise
     counts = report.tally
     held = f", {counts.uncertain} uncertain" if counts.uncertain else ""
@@ -237,11 +238,13 @@ def _half_sent(app: App, now: datetime) -> list[tuple[int, str]]:
     """
     state, not_before, next_try = col(Chunk.state), col(Chunk.not_before), col(Issue.next_try_at)
     due = (state == ChunkState.CLAIMED) | ((state == ChunkState.PLANNED) & (not_before.is_(None) | (not_before <= now)))
+    # Nothing left but to say so: a process ended between the last outcome and that.
+    unfinished = select(Chunk.id).where(Chunk.issue_id == Issue.id, state != ChunkState.DONE).exists()
     query = (
         select(Issue.id, Edition.slug, Issue.week)
         .join(Edition, col(Edition.id) == Issue.edition_id)
         .where(Issue.state == IssueState.SENDING, Issue.reason == "", next_try.is_(None) | (next_try <= now))
-        .where(col(Issue.id).in_(select(Chunk.issue_id).where(due)))
+        .where(col(Issue.id).in_(select(Chunk.issue_id).where(due)) | ~unfinished)
     )
     with app.db.reading() as session:
         return [(issue_id, f"{slug}/{week}") for issue_id, slug, week in session.exec(query)]

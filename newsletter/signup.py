@@ -96,21 +96,30 @@ def send_confirmations(
     """Send at most `limit` waiting confirmation mails and return how many the provider took.
 
     What a reader's server puts off waits, longer each time, and holds up nobody else. When the provider is out of reach
-    the call ends. Raises ProviderRefused when it takes nothing; then everything waits.
+    the call ends. Raises ProviderRefused, after the others were sent, when it refuses an edition's mail; that waits.
     """
     with db.reading() as session:
         waiting = confirmations.awaiting(session, limit, now)
         editions = {one.list_id: _edition_of(session, one.list_id) for one in waiting}
     accepted = 0
+    refusals: dict[int, ProviderRefused] = {}
     for one in waiting:
         edition = editions[one.list_id]
         if edition is None:
             _give_up(db, one, now)
             continue
-        status = _send(db, provider, _letter(renderer, signer, edition, one, base_url), now)
+        if edition.id in refusals:
+            continue
+        try:
+            status = _send(db, provider, _letter(renderer, signer, edition, one, base_url), now)
+        except ProviderRefused as error:
+            refusals[edition.id] = error  # perhaps only this edition's sender is refused: the others go on
+            continue
         accepted += status is Status.ACCEPTED
         if status is Status.NOT_TRIED:
             break
+    for refusal in refusals.values():
+        raise refusal
     return accepted
 
 

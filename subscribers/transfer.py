@@ -143,7 +143,8 @@ def import_csv(
     while first := next(records, None):
         # Rows are read before the transaction begins, and judged one by one: a long record is not kept.
         batch = chain([first], islice(records, _BATCH - 1))
-        rows = list(_good_rows(batch, columns, seen, fates, rejected))
+        # In one order, so that two imports of the same people at once do not wait for each other in a circle.
+        rows = sorted(_good_rows(batch, columns, seen, fates, rejected), key=lambda row: row.address.key)
         if rows:
             with transaction() as session:
                 fates.update(_store(session, run, rows, dry_run=dry_run))

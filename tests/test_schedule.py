@@ -246,6 +246,22 @@ def test_a_sending_that_drags_on_is_held(tmp_path: Path) -> None:
     assert schedule.tick(app) == []
 
 
+def test_an_issue_whose_last_word_was_lost_is_finished(tmp_path: Path) -> None:
+    """A process may end between the last outcome and saying that the issue is sent."""
+    clock = Clock(SEND_AT + timedelta(minutes=1))
+    app = an_app(tmp_path, clock)
+    populated(app.db, readers=2, deadline_rule="send")
+    quiet_sources(app, clock)
+    schedule.tick(app)
+    with app.db.transaction() as session:
+        issue = issues.find_issue(session, "fen-weekly")
+        issue.state, issue.sent_at = IssueState.SENDING, None
+        session.add(issue)
+    assert [one.what for one in schedule.tick(app)] == [f"fen-weekly/{WEEK}: sent: 2 of 2 accepted"]
+    assert schedule.tick(app) == []
+    assert len(outbox(app)) == 2
+
+
 def test_an_edition_without_readers_says_so_once(tmp_path: Path) -> None:
     clock = Clock(SEND_AT + timedelta(minutes=1))
     app = an_app(tmp_path, clock)

@@ -32,7 +32,7 @@ from subscribers.models import (
 )
 from subscribers.suppression import suppress
 from subscribers.tokens import Signer
-from tests.builders import NOW, Newsroom, edition_fields, newsroom
+from tests.builders import NOW, Newsroom, edition_fields, newsroom, reader
 from tests.sites import BASE_URL, SECRET, link_in
 
 SIGNER = Signer([SECRET])
@@ -378,3 +378,28 @@ def test_a_list_without_an_edition_does_not_hold_up_the_rest(
 )
 def test_a_servers_words_are_logged_without_the_address(text: str, expected: str) -> None:
     assert without_address(text, "ann@example.org") == expected
+
+
+def test_a_refused_sender_of_one_edition_does_not_keep_the_others_waiting(database: Database) -> None:
+    class RefusesOne:
+        chunk_size = 1
+
+        def __init__(self) -> None:
+            self.sent: list[str] = []
+
+        def send(self, mail: Mail, recipients: Sequence[Recipient]) -> list[Outcome]:
+            if mail.sender.address == "bad@fen.example":
+                raise ProviderRefused("smtp", "550 5.1.8 bad@fen.example is not yours")
+            self.sent += [one.address for one in recipients]
+            return [Outcome(one.delivery_id, Status.ACCEPTED) for one in recipients]
+
+    with database.transaction() as session:
+        bad = newsroom(session, "bad-weekly", sender_address="bad@fen.example")
+        good = newsroom(session, "good-weekly")
+        for made, name in ((bad, "first"), (bad, "second"), (good, "third")):
+            reader(session, made, f"{name}@example.org", state=SubscriptionState.PENDING)
+    provider, signer = RefusesOne(), Signer(["a secret that is long enough for the tests"])
+    for _ in range(2):
+        with pytest.raises(ProviderRefused, match="is not yours"):
+            send_confirmations(database, provider, Renderer(None), signer, base_url="https://news.example.org", now=NOW)
+    assert provider.sent == ["third@example.org"]

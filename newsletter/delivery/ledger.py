@@ -38,6 +38,7 @@ MAX_TRIES = 5
 #: The wait after the first deferral; it doubles with each further one.
 FIRST_BACKOFF = timedelta(minutes=5)
 
+_TAKEN_AS_SENT = "taken as sent by an admin"
 _FINAL = {
     Status.ACCEPTED: DeliveryState.ACCEPTED,
     Status.REJECTED: DeliveryState.REJECTED,
@@ -79,9 +80,23 @@ class Settled:
     #: Why a person has to look before anybody else is tried; "" when nobody has to.
     refusal: str = ""
 
+    def keep_only(self, delivery_ids: set[str]) -> None:
+        """Forget the readers who are to be tried later but are no longer this claim's to decide about."""
+        self.later = [(reader, outcome) for reader, outcome in self.later if reader.delivery_id in delivery_ids]
+        self.not_tried = [reader for reader in self.not_tried if reader.delivery_id in delivery_ids]
+        if not self.not_tried:
+            self.refusal = ""
+
 
 def claim(session: Session, issue_id: int, worker: str, now: datetime) -> Claim | None:
-    """Take the next chunk that is due, or None. Who left or was suppressed since planning drops out here."""
+    """Take the next chunk that is due, or None, also while the issue is held or waits.
+
+    Who left or was suppressed since planning drops out here. The issue's row is locked, so that what another worker
+    is just recording is seen before anybody is handed out.
+    """
+    issue = _lock_issue(session, issue_id)
+    if issue.reason or (issue.next_try_at is not None and issue.next_try_at > now):
+        return None
     chunk = _next_chunk(session, issue_id, now)
     if chunk is None:
         return None
@@ -103,6 +118,7 @@ def record(session: Session, claimed: Claim, outcomes: Sequence[Outcome], now: d
     issue = _lock_issue(session, claimed.issue_id)
     chunk = _lock_chunk(session, claimed.chunk_id)
     settled = settle(claimed, outcomes, anybody_accepted=_anybody_accepted(session, claimed.issue_id))
+    settled.keep_only(_still_open(session, claimed))
     if settled.later:
         _defer(session, claimed, settled.later, now)
     if settled.not_tried:  # to the end of the queue, so that the same readers do not come first for ever
@@ -111,16 +127,24 @@ def record(session: Session, claimed: Claim, outcomes: Sequence[Outcome], now: d
     _write_outcomes(session, settled.rows, now)
     if settled.later or settled.not_tried:
         _reopen(issue)
-    if settled.not_tried:
-        wait = settled.retry_after or min(FIRST_WAIT * 2**issue.put_off, LONGEST_WAIT).total_seconds()
-        issue.next_try_at, issue.put_off = now + timedelta(seconds=wait), issue.put_off + 1
-        issue.reason = settled.refusal
-    elif issue.put_off:
-        issue.next_try_at, issue.put_off = None, 0
+    _wait_or_go_on(issue, settled, now)
     chunk.state, chunk.lease_until = ChunkState.DONE, None
     session.add_all([issue, chunk])
     session.flush()
     return not settled.not_tried
+
+
+def _wait_or_go_on(issue: Issue, settled: Settled, now: datetime) -> None:
+    """Set when the issue may be tried again. A hold and a wait that another worker was told stay as they are."""
+    if any(row["state"] is DeliveryState.ACCEPTED for row in settled.rows):
+        issue.put_off = 0  # there is progress: the waits begin anew
+    if settled.not_tried:
+        wait = settled.retry_after or min(FIRST_WAIT * 2 ** min(issue.put_off, 8), LONGEST_WAIT).total_seconds()
+        until = now + timedelta(seconds=wait)
+        issue.next_try_at, issue.put_off = max(until, issue.next_try_at or until), issue.put_off + 1
+        issue.reason = settled.refusal or issue.reason
+    elif issue.next_try_at is not None and issue.next_try_at <= now:
+        issue.next_try_at = None
 
 
 def settle(claimed: Claim, outcomes: Sequence[Outcome], *, anybody_accepted: bool) -> Settled:
@@ -164,15 +188,18 @@ def release(session: Session, claimed: Claim, reason: str, now: datetime) -> Non
     session.flush()
 
 
-def hold_orphans(session: Session, issue_id: int, now: datetime, is_gone: Callable[[str], bool]) -> int:
+def hold_orphans(session: Session, issue_id: int, now: datetime, is_gone: Callable[[str], bool | None]) -> int:
     """Make the deliveries of dead workers' claims uncertain and return how many: nobody knows whether they went out.
 
-    A worker counts as dead when its lease has run out or `is_gone` says so.
+    `is_gone` tells of a worker whether it has ended, or None when it cannot know; then its lease decides.
     """
     held = 0
     query = select(Chunk).where(Chunk.issue_id == issue_id, Chunk.state == ChunkState.CLAIMED).with_for_update()
     for chunk in session.exec(query).all():
-        if not (chunk.lease_until and chunk.lease_until < now) and not is_gone(chunk.worker):
+        gone = is_gone(chunk.worker)
+        if gone is None:
+            gone = chunk.lease_until is not None and chunk.lease_until < now
+        if not gone:
             continue
         mine = (
             Delivery.issue_id == issue_id,
@@ -188,7 +215,7 @@ def hold_orphans(session: Session, issue_id: int, now: datetime, is_gone: Callab
 def accept_uncertain(session: Session, issue: Issue, now: datetime) -> int:
     """Take every uncertain delivery as sent, because a person says so. Returns how many."""
     mine = (col(Delivery.issue_id) == issue.id, col(Delivery.state) == DeliveryState.UNCERTAIN)
-    values = {"state": DeliveryState.ACCEPTED, "detail": "taken as sent by an admin", "changed_at": now}
+    values = {"state": DeliveryState.ACCEPTED, "detail": _TAKEN_AS_SENT, "changed_at": now}
     return _update(session, mine, values)
 
 
@@ -267,8 +294,23 @@ def _reopen(issue: Issue) -> None:
         issue.state, issue.sent_at = IssueState.SENDING, None
 
 
+def _still_open(session: Session, claimed: Claim) -> set[str]:
+    """Return the deliveries of a claim that wait for its outcome: nobody planned them again or settled them since."""
+    attempts = {reader.delivery_id: reader.attempt for reader in claimed.readers}
+    open_states = [DeliveryState.SENDING, DeliveryState.UNCERTAIN]
+    query = select(Delivery.id, Delivery.attempt).where(
+        col(Delivery.id).in_(list(attempts)), col(Delivery.state).in_(open_states)
+    )
+    return {delivery_id for delivery_id, attempt in session.exec(query) if attempts[delivery_id] == attempt}
+
+
 def _anybody_accepted(session: Session, issue_id: int) -> bool:
-    accepted = (col(Delivery.issue_id) == issue_id, col(Delivery.state) == DeliveryState.ACCEPTED)
+    """Tell whether the provider has taken anybody's copy; a person's word for it does not count."""
+    accepted = (
+        col(Delivery.issue_id) == issue_id,
+        col(Delivery.state) == DeliveryState.ACCEPTED,
+        col(Delivery.detail) != _TAKEN_AS_SENT,
+    )
     return bool(session.exec(select(exists().where(*accepted))).one())
 
 

@@ -118,6 +118,7 @@ def _begin(db: Database, issue_id: int, post: Post, *, by_hand: bool) -> _Begun:
             planned = plan(session, issue, post.provider.chunk_size, post.clock())
         if by_hand:
             issue.reason, issue.next_try_at, issue.put_off, issue.stops = "", None, 0, 0
+            issue.sending_since = post.clock()  # from now on the limit counts anew
         held = ledger.hold_orphans(session, issue_id, post.clock(), is_gone)
         issue.stops += bool(held)
         if not by_hand and issue.stops >= MAX_STOPS:
@@ -169,13 +170,13 @@ def worker_name() -> str:
     return f"{socket.gethostname()}:{os.getpid()}:{_started(os.getpid())}"
 
 
-def is_gone(worker: str) -> bool:
-    """Tell whether a worker of this host has surely ended. Workers of other hosts are judged by their lease alone."""
-    host, _, rest = worker.rpartition(":")[0].rpartition(":")
+def is_gone(worker: str) -> bool | None:
+    """Tell whether a worker has ended; None when that cannot be known, as of workers on other hosts."""
+    host, _, number = worker.rpartition(":")[0].rpartition(":")
     started = worker.rpartition(":")[2]
-    if host != socket.gethostname() or not rest.isdigit() or started == "?":
-        return False
-    return _started(int(rest)) != started
+    if host != socket.gethostname() or not number.isdigit() or started == "?":
+        return None
+    return _started(int(number)) != started
 
 
 def _started(pid: int) -> str:

@@ -92,6 +92,7 @@ def approve(
 
 def _refuse_repeats(session: Session, issue: Issue, name: str) -> None:
     """Raise Refused when a story of the issue went out, or is approved to, in another week of the same edition."""
+    session.get_one(Edition, issue.edition_id, with_for_update=True)  # two weeks are not approved at the same time
     sent = sent_before(session, issue.edition_id, issue.id)
     repeated = [place for place in places(session, issue.id) if place.story.id in sent]
     if repeated:

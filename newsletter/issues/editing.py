@@ -54,6 +54,7 @@ def edit(session: Session, issue: Issue, changes: Changes) -> bool:
         raise Refused(f"{name} is skipped ({issue.reason}). `newsletter issue draft` makes it again.")
     clash = set(changes.drop) & {
         *changes.pin,
+        *changes.restore,
         *changes.order,
         *([] if changes.lead is None else [changes.lead]),
     }
