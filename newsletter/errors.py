@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 
 class NewsletterError(Exception):
     """The base of every error whose text is meant for people; edges print it without a traceback."""
-
-    exit_code: ClassVar[int] = 1
 
 
 class ConfigurationError(NewsletterError, ValueError):

@@ -74,11 +74,12 @@ def planned_again(database: Database, issue_id: int) -> None:
         ledger.plan_again(session, issues.lock_issue(session, issue_id), DeliveryState.UNCERTAIN, LATE)
 
 
-@pytest.mark.postgresql
+@pytest.mark.parametrize("database", [pytest.param("postgresql", marks=pytest.mark.postgresql)], indirect=True)
 def test_a_late_acceptance_under_way_is_seen_by_the_next_claim(database: Database) -> None:
-    """On PostgreSQL a claim that did not wait would hand out readers whose acceptance is just being recorded."""
-    if database.is_sqlite:
-        pytest.skip("SQLite has one writer, so the two cannot overlap; the PostgreSQL case of this test runs it")
+    """A claim that did not wait would hand out readers whose acceptance is just being recorded.
+
+    Only on PostgreSQL can the two overlap; SQLite has one writer.
+    """
     issue_id = planned(database, 3)
     slow = claimed(database, issue_id)
     planned_again(database, issue_id)

@@ -230,17 +230,16 @@ def plan_again(session: Session, issue: Issue, state: DeliveryState, now: dateti
     return _update(session, mine, {"state": DeliveryState.PLANNED, "chunk": n, "detail": detail, "changed_at": now})
 
 
-def finish(session: Session, issue_id: int, now: datetime) -> bool:
-    """Mark the issue sent when no reader is left to send to; tells whether this call did."""
+def finish(session: Session, issue_id: int, now: datetime) -> None:
+    """Mark the issue sent when no reader is left to send to."""
     issue = _lock_issue(session, issue_id)  # what is waiting is looked at once nobody else can add to it
     open_states = [DeliveryState.PLANNED, DeliveryState.SENDING]
     waiting = exists().where(col(Delivery.issue_id) == issue_id, col(Delivery.state).in_(open_states))
     if issue.state is not IssueState.SENDING or session.exec(select(waiting)).one():
-        return False
+        return
     issue.state, issue.sent_at, issue.reason, issue.next_try_at = IssueState.SENT, now, "", None
     session.add(issue)
     session.flush()
-    return True
 
 
 def _next_chunk(session: Session, issue_id: int, now: datetime) -> Chunk | None:

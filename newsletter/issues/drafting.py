@@ -22,7 +22,6 @@ class Drafted:
 
     issue: Issue
     choice: Choice
-    created: bool
     #: An approval was taken back.
     had_approval: bool
 
@@ -36,7 +35,7 @@ def draft(session: Session, edition: Edition, slot: Slot, now: datetime, *, min_
     already being sent.
     """
     session.exec(select(Edition.id).where(Edition.id == edition.id).with_for_update()).one()
-    created = _insert_if_missing(session, edition, slot, now)
+    _insert_if_missing(session, edition, slot, now)
     found = session.exec(select(Issue.id).where(Issue.edition_id == edition.id, Issue.week == slot.week)).one()
     issue = lock_issue(session, found)  # a worker may be about to send it
     require_open(issue, f"{edition.slug}/{slot.week}")
@@ -51,7 +50,7 @@ def draft(session: Session, edition: Edition, slot: Slot, now: datetime, *, min_
         issue.number = _next_number(session, edition.id)
     session.add(issue)
     _place(session, issue.id, choice)
-    return Drafted(issue, choice, created, had_approval)
+    return Drafted(issue, choice, had_approval)
 
 
 def reconsider(session: Session, issue: Issue, now: datetime, *, min_stories: int | None = None) -> Choice:
