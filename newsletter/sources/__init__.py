@@ -44,6 +44,13 @@ class Item:
     language: str = ""
     image_url: str = ""
     image_alt: str = ""
+    image_credit: str = ""
+    #: The fuller text, where the source gives one; a summary that is too thin is made from it.
+    content: str = ""
+    #: What the source files it under, such as ("Ukraine", "Energy").
+    categories: tuple[str, ...] = ()
+    #: Where it happened, as degrees north and east (GeoRSS, W3C geo).
+    point: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from typing import ClassVar
 
 from newsletter.sources import Fetched, Item, Previous
 from newsletter.sources.http import Answer, Client
@@ -15,7 +16,13 @@ _OLDEST = datetime.min.replace(tzinfo=UTC)
 
 
 class Document:
-    """A source that is one document at one address. A kind of it says how the document is read."""
+    """A source that is one document at one address. A kind of it names the function that reads the document.
+
+    The function is one of a module, since it runs in a child process (threat 8), and it raises FetchError when the
+    document is of another kind.
+    """
+
+    reader: ClassVar[staticmethod[[Answer], Fetched]]
 
     def __init__(self, url: str, client: Client) -> None:
         self._url = url
@@ -26,11 +33,7 @@ class Document:
         answer = self._client.get(self._url, previous)
         if answer.not_modified:
             return Fetched(not_modified=True, etag=answer.etag, last_modified=answer.last_modified)
-        return self.read(answer)
-
-    def read(self, answer: Answer) -> Fetched:
-        """Return what the document says. Raises FetchError when it is of another kind."""
-        raise NotImplementedError
+        return self._client.parse(type(self).reader, answer)
 
 
 def fetched(answer: Answer, title: str, entries: Iterable[Item]) -> Fetched:

@@ -22,19 +22,12 @@ from newsletter.sources import Fetched, Item
 from newsletter.sources.detect import NO_FEED, Shape, refusal, shape_of
 from newsletter.sources.entries import Document, fetched
 from newsletter.sources.http import Answer
-from newsletter.sources.text import Extract, Picture, absolute_url, described, from_html, language_tag, plain_text
+from newsletter.sources.pictures import Picture, best
+from newsletter.sources.text import Extract, absolute_url, described, from_html, language_tag, plain_text
 
 _REFERENCE = re.compile(rb"&#(?:[xX]([0-9a-fA-F]+)|([0-9]+));?")
 _MARKUP = re.compile(r"</[a-z]|<(?:br|hr|img|p|script|style|iframe|svg|wbr)\b|&(?:#\w+|[a-z]\w+);", re.IGNORECASE)
 _PICTURE_NAME = re.compile(r"\.(?:jpe?g|png|webp|gif)(?:$|[?#])", re.IGNORECASE)
-
-
-class FeedSource(Document):
-    """A source of kind `feed`: one RSS or Atom feed by its address."""
-
-    def read(self, answer: Answer) -> Fetched:
-        """Return the feed's entries. Raises FetchError."""
-        return parse_feed(answer)
 
 
 def parse_feed(answer: Answer) -> Fetched:
@@ -162,15 +155,18 @@ def _extract(value: str, detail: dict[str, Any], feed: _Feed) -> Extract:
 
 
 def _picture(entry: dict[str, Any], texts: Sequence[Extract], base: str) -> Picture:
-    """Return the entry's picture: the widest given as media, else an enclosure, else the first in its text."""
-    media = sorted(filter(_is_picture, _dicts(entry, "media_content")), key=_width, reverse=True)
-    thumbnails = sorted(_dicts(entry, "media_thumbnail"), key=_width, reverse=True)
+    """Return the entry's picture: the widest given as media, else an enclosure, else one in its text."""
+    media = filter(_is_picture, _dicts(entry, "media_content"))
     enclosures = [link for link in _dicts(entry, "links") if link.get("rel") == "enclosure" and _is_picture(link)]
-    for found in (*media, *thumbnails, *enclosures):
-        url = absolute_url(_string(found, "url") or _string(found, "href"), base)
-        if url:
-            return described(url, texts)
-    return next((text.picture for text in reversed(texts) if text.picture), Picture(""))
+    for offered in (media, _dicts(entry, "media_thumbnail"), enclosures):
+        picture = best(Picture(_address(one, base), width=_width(one)) for one in offered)
+        if picture.url:
+            return described(picture, texts)
+    return best(picture for text in reversed(texts) for picture in text.pictures)
+
+
+def _address(media: dict[str, Any], base: str) -> str:
+    return absolute_url(_string(media, "url") or _string(media, "href"), base)
 
 
 def _is_picture(media: dict[str, Any]) -> bool:
@@ -207,3 +203,9 @@ def _time(parsed: Any) -> datetime | None:
         return datetime.fromtimestamp(calendar.timegm(parsed), UTC) if parsed else None
     except (ValueError, OverflowError, OSError, TypeError):
         return None
+
+
+class FeedSource(Document):
+    """A source of kind `feed`: one RSS or Atom feed by its address."""
+
+    reader = staticmethod(parse_feed)

@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 import httpcore2
@@ -30,6 +30,9 @@ _ACCEPT = (
 )
 _INFLATE_STEP = 65_536
 _FIRST_FETCH = Previous()
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,10 @@ class Client:
             return self._follow(url, previous, deadline)
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             raise FetchError(_shown(url), _what_broke(error, self._timeout)) from error
+
+    def parse(self, function: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
+        """Return what `function`, a function of a module, makes of the arguments."""
+        return function(*arguments, **options)
 
     def close(self) -> None:
         """Give back what the client holds."""

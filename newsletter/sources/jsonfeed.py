@@ -10,9 +10,9 @@ from newsletter.sources import Fetched, Item
 from newsletter.sources.detect import Shape, refusal
 from newsletter.sources.entries import Document, fetched
 from newsletter.sources.http import Answer
+from newsletter.sources.pictures import Picture, best
 from newsletter.sources.text import (
     HTML_LIMIT,
-    Picture,
     absolute_url,
     described,
     from_html,
@@ -22,14 +22,6 @@ from newsletter.sources.text import (
 )
 
 _REFERENCE = re.compile(r"&(?:#\w{1,8}|[A-Za-z]\w{1,30});")
-
-
-class JsonFeedSource(Document):
-    """A source of kind `jsonfeed`: one JSON Feed by its address."""
-
-    def read(self, answer: Answer) -> Fetched:
-        """Return the feed's items. Raises FetchError."""
-        return parse_json_feed(answer)
 
 
 def parse_json_feed(answer: Answer) -> Fetched:
@@ -50,9 +42,8 @@ def parse_json_feed(answer: Answer) -> Fetched:
 def _item(entry: object, base: str, language: str) -> Item:
     body = from_html(_string(entry, "content_html"), base)
     texts = (_string(entry, "summary"), _string(entry, "content_text"))
-    pictures = (absolute_url(_string(entry, name), base) for name in ("image", "banner_image"))
-    image_url = next(filter(None, pictures), "")
-    picture = described(image_url, [body]) if image_url else body.picture or Picture("")
+    given = best(Picture(absolute_url(_string(entry, name), base)) for name in ("image", "banner_image"))
+    picture = described(given, [body]) if given.url else best(body.pictures)
     return Item(
         url=absolute_url(_string(entry, "url"), base) or absolute_url(_string(entry, "external_url"), base),
         title=_title(entry),
@@ -86,3 +77,9 @@ def _author(entry: object) -> str:
     listed = authors if isinstance(authors, list) else [_value(entry, "author")]
     names = (plain_text(_string(author, "name")) for author in listed)
     return ", ".join(dict.fromkeys(filter(None, names)))
+
+
+class JsonFeedSource(Document):
+    """A source of kind `jsonfeed`: one JSON Feed by its address."""
+
+    reader = staticmethod(parse_json_feed)

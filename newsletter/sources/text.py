@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from urllib.parse import urljoin, urlsplit
 
 from lxml import etree
+
+from newsletter.sources.pictures import Picture
 
 #: Characters of one piece of html that are looked at; what follows is cut off before any parser sees it.
 HTML_LIMIT = 65_536
@@ -33,25 +35,17 @@ _LANGUAGE = re.compile(r"[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8})*")
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A picture in a story's text. `url` is absolute."""
-
-    url: str
-    alt: str = ""
-
-
-@dataclass(frozen=True)
 class Extract:
-    """What html says: its text, and its first picture."""
+    """What html says: its text, and its pictures in order."""
 
     text: str = ""
-    picture: Picture | None = None
+    pictures: tuple[Picture, ...] = ()
 
 
-def described(url: str, texts: Iterable[Extract]) -> Picture:
-    """Return the picture at `url`, with the words for it from the first text that shows the same one."""
-    shown = (text.picture for text in texts if text.picture and text.picture.url == url)
-    return next(shown, Picture(url))
+def described(picture: Picture, texts: Iterable[Extract]) -> Picture:
+    """Return `picture`, with the words for it from the first text that shows the same one where it has none."""
+    shown = (one.alt for text in texts for one in text.pictures if one.url == picture.url and one.alt)
+    return picture if picture.alt else replace(picture, alt=next(shown, ""))
 
 
 def plain_text(text: str) -> str:
@@ -73,19 +67,19 @@ def from_html(markup: str, base: str = "") -> Extract:
 
 @dataclass
 class _Reader:
-    """Collects text and the first picture while lxml walks through html; no tree is built, so depth costs nothing."""
+    """Collects text and pictures while lxml walks through html; no tree is built, so depth costs nothing."""
 
     base: str
     pieces: list[str] = field(default_factory=list)
-    picture: Picture | None = None
+    pictures: list[Picture] = field(default_factory=list)
     #: The open elements of _SILENT.
     silent: int = 0
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
         if tag in _SILENT:
             self.silent += 1
-        elif tag == "img" and self.picture is None and not self.silent:
-            self.picture = _picture(attributes, self.base)
+        elif tag == "img" and not self.silent and (picture := _picture(attributes, self.base)):
+            self.pictures.append(picture)
         if tag not in _INLINE:
             self.pieces.append(" ")
 
@@ -100,7 +94,7 @@ class _Reader:
             self.pieces.append(text)
 
     def close(self) -> Extract:
-        return Extract(plain_text("".join(self.pieces)), self.picture)
+        return Extract(plain_text("".join(self.pieces)), tuple(self.pictures))
 
 
 def _picture(attributes: dict[str, str], base: str) -> Picture | None:
