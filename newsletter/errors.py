@@ -29,11 +29,15 @@ class Refused(NewsletterError):
 
 
 class FetchError(NewsletterError, OSError):
-    """A source could not be read. `url` is the address that was asked for."""
+    """A source could not be read. `url` is the address that was asked for.
 
-    def __init__(self, url: str, sentence: str) -> None:
+    `retry_after` is in seconds, where the server said when to come back (RFC 9110 section 10.2.3).
+    """
+
+    def __init__(self, url: str, sentence: str, *, retry_after: float | None = None) -> None:
         self.url = url
         self.sentence = sentence
+        self.retry_after = retry_after
         super().__init__(f"{url}: {sentence}")
 
 
