@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 JOBS ?= 2
 
-.PHONY: help demo test check bench serve format lock cli-docs clean
+.PHONY: help demo test check bench fuzz quality serve format lock cli-docs clean
 
 help:  ## Print the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -34,6 +34,12 @@ check: $(STAMP)  ## Types, lint, format, arrows between modules
 
 bench: $(STAMP)  ## Measure; nothing here is a test
 	@for script in bench/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+fuzz: $(STAMP)  ## Read 50,000 damaged documents with every parser (make test reads 5,000)
+	@$(BIN)/python -m tests.fuzz --cases 50000 --seed 0
+
+quality: $(STAMP)  ## Precision and recall of regions and of grouping, on the labelled set
+	@$(BIN)/python bench/quality.py --halves
 
 serve: $(STAMP)  ## Serve the demo's pages again (after `make demo`)
 	@$(BIN)/python -m demo.serve

@@ -31,12 +31,14 @@ class Refused(NewsletterError):
 class FetchError(NewsletterError, OSError):
     """A source could not be read. `url` is the address that was asked for.
 
-    `retry_after` is in seconds, where the server said when to come back (RFC 9110 section 10.2.3).
+    `status` is the server's (RFC 9110 section 15), None when it gave none; `retry_after` is in seconds, where the
+    server said when to come back (section 10.2.3).
     """
 
-    def __init__(self, url: str, sentence: str, *, retry_after: float | None = None) -> None:
+    def __init__(self, url: str, sentence: str, *, status: int | None = None, retry_after: float | None = None) -> None:
         self.url = url
         self.sentence = sentence
+        self.status = status
         self.retry_after = retry_after
         super().__init__(f"{url}: {sentence}")
 
