@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -12,6 +12,8 @@ from newsletter import __version__
 from newsletter.db import Database
 from newsletter.delivery import Post
 from newsletter.errors import ConfigurationError
+from newsletter.gather import Patience
+from newsletter.issues import Weights
 from newsletter.providers import Provider, load_provider
 from newsletter.render import Renderer
 from newsletter.settings import Settings
@@ -69,8 +71,28 @@ class App:
     def client(self) -> Client:
         """What reads sources over HTTP."""
         fetch = self.settings.fetch
-        agent = f"Newsletter/{__version__} (+{self.settings.base_url})"
-        return Client(timeout=fetch.timeout, max_bytes=fetch.max_bytes, user_agent=agent)
+        contact = f"; {fetch.contact}" if fetch.contact else ""
+        return Client(
+            timeout=fetch.timeout,
+            max_bytes=fetch.max_bytes,
+            user_agent=f"Newsletter/{__version__} (+{self.settings.base_url}{contact})",
+            max_raw_bytes=fetch.max_raw_bytes,
+            private_networks=fetch.private_networks,
+            ports=fetch.ports,
+            per_host=fetch.per_host,
+            parsers=fetch.parsers,
+        )
+
+    @property
+    def weights(self) -> Weights:
+        """How stories are weighed against each other."""
+        return Weights(**self.settings.score.model_dump())
+
+    @property
+    def patience(self) -> Patience:
+        """How long a source may fail or be silent before people are told."""
+        schedule = self.settings.schedule
+        return Patience(timedelta(days=schedule.failing_days), timedelta(weeks=schedule.silent_weeks))
 
     @property
     def open_source(self) -> Callable[[str, str], Source]:

@@ -6,9 +6,11 @@ Regions, sources, editions and lists are not here: they live in the database (`n
 from __future__ import annotations
 
 import os
+import re
 import tomllib
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, Field, ValidationError, field_validator
@@ -43,10 +45,20 @@ class FetchSettings(BaseModel, extra="forbid"):
 
     #: Seconds for one source, all redirects included.
     timeout: float = Field(default=20.0, gt=0, le=300)
-    #: Bytes of one answer, after decompression.
-    max_bytes: int = Field(default=10_000_000, ge=1_000)
-    #: How many sources are read at the same time.
+    #: Bytes of one answer as it arrives, and after decompression.
+    max_raw_bytes: int = Field(default=5 * 1024 * 1024, ge=1_000)
+    max_bytes: int = Field(default=10 * 1024 * 1024, ge=1_000)
+    #: How many sources are read at the same time, and how many of one host.
     threads: int = Field(default=8, ge=1, le=64)
+    per_host: int = Field(default=2, ge=1, le=64)
+    #: How many processes read what came; none: one for each core, two at most.
+    parsers: int | None = Field(default=None, ge=1, le=64)
+    #: Networks inside that sources may be in, at any port; otherwise they are on the public Internet.
+    private_networks: list[IPv4Network | IPv6Network] = Field(default_factory=list)
+    #: Ports beside those of web servers: 80, 443, 8080 and 8443.
+    ports: list[Annotated[int, Field(ge=1, le=65_535)]] = Field(default_factory=list)
+    #: Whom a publisher can write to about our requests: a mail address or a web address, told beside `base_url`.
+    contact: str = Field(default="", max_length=200, pattern=r"^[!-'*-~]*$")
 
 
 class ScheduleSettings(BaseModel, extra="forbid"):
@@ -56,6 +68,46 @@ class ScheduleSettings(BaseModel, extra="forbid"):
     gather_every: int = Field(default=60, ge=1)
     #: Hours after its time during which an approved issue still goes out by itself.
     late_limit: float = Field(default=12.0, ge=0)
+    #: Who is told when something needs a person, such as a source that fails for days. Mail addresses.
+    editors: list[str] = Field(default_factory=list)
+    #: A source that has failed for so many days, or brought nothing new for so many weeks, is reported to them.
+    failing_days: float = Field(default=3.0, gt=0)
+    silent_weeks: float = Field(default=4.0, gt=0)
+
+    @field_validator("editors")
+    @classmethod
+    def _addresses(cls, value: list[str]) -> list[str]:
+        wrong = [address for address in value if not re.fullmatch(r"[^@\s]+@[^@\s]+", address)]
+        if wrong:
+            raise ValueError(f"{wrong[0]!r} is no mail address; write them as editor@example.org")
+        return value
+
+
+class ScoreSettings(BaseModel, extra="forbid"):
+    """How stories are weighed against each other. Points; only their relations matter."""
+
+    #: Just published; nothing is left of it at the edition's `max_age_days`.
+    freshness: float = Field(default=25.0, ge=0)
+    #: Many outlets tell the same event.
+    outlets: float = Field(default=35.0, ge=0)
+    #: How surely the story is about the edition's regions.
+    region: float = Field(default=20.0, ge=0)
+    #: It has a picture.
+    picture: float = Field(default=8.0, ge=0)
+    #: It has a summary of 40 words or more.
+    length: float = Field(default=7.0, ge=0)
+    #: For each step of its source's weight above 1, and off for each below.
+    source: float = Field(default=10.0, ge=0)
+    #: Off for a story in another language than the edition's.
+    foreign: float = Field(default=15.0, ge=0)
+    #: Off for each story of the same outlet that is in already.
+    same_source: float = Field(default=4.0, ge=0)
+    #: Off for each story on the same topic that is in already.
+    same_topic: float = Field(default=10.0, ge=0)
+    #: More stories of one outlet come in only when no others are left.
+    per_source: int = Field(default=3, ge=1)
+    #: More stories on one topic come in only when no others are left.
+    per_topic: int = Field(default=2, ge=1)
 
 
 class Settings(BaseSettings):
@@ -72,6 +124,7 @@ class Settings(BaseSettings):
     provider: ProviderSettings = Field(default_factory=ProviderSettings)
     fetch: FetchSettings = Field(default_factory=FetchSettings)
     schedule: ScheduleSettings = Field(default_factory=ScheduleSettings)
+    score: ScoreSettings = Field(default_factory=ScoreSettings)
     #: The folder that relative paths start from; set by `load`.
     folder: Path = Field(default=Path(), exclude=True)
 

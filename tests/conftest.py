@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 import os
 import socket
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.databases import database, postgresql_url, sqlite_database
+from tests.servers.http import LOOPBACK
 
 __all__ = ["database", "postgresql_url", "sqlite_database"]
 
@@ -36,7 +38,8 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep the caller's NEWSLETTER_* variables out of the tests."""
+    """Keep the caller's NEWSLETTER_* variables out of the tests; set only that sources may be on loopback."""
     for name in list(os.environ):
         if name.startswith("NEWSLETTER_"):
             monkeypatch.delenv(name)
+    monkeypatch.setenv("NEWSLETTER_FETCH__PRIVATE_NETWORKS", json.dumps(LOOPBACK))

@@ -23,6 +23,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import ClassVar, Self
 
+#: What a client has to be allowed so that it reads from these servers.
+LOOPBACK = ("127.0.0.0/8",)
+
 #: How long a misbehaviour that waits would wait; leaving the server ends it at once.
 _LONG_SECONDS = 60.0
 _MEGABYTE = bytes(1_000_000)
@@ -37,19 +40,20 @@ class Request:
 
 
 class FeedServer:
-    """Serves on 127.0.0.1 at a free port while used as a context manager; over TLS when given a context.
+    """Serves on an address of loopback at a free port while used as a context manager; over TLS when given a context.
 
     A route answers 304 by itself when it has an ETag or Last-Modified and the request names the same one.
     """
 
-    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None, *, address: str = "127.0.0.1") -> None:
         self.requests: list[Request] = []
         self._routes: dict[str, Route] = {}
         self._leaving = threading.Event()
-        self._server = _Server(("127.0.0.1", 0), _handler_class(self._routes, self.requests, self._leaving))
+        self._server = _Server((address, 0), _handler_class(self._routes, self.requests, self._leaving))
         if tls is not None:
             self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
-        self._origin = f"{'http' if tls is None else 'https'}://127.0.0.1:{self._server.server_port}"
+        self.port = self._server.server_port
+        self._origin = f"{'http' if tls is None else 'https'}://{address}:{self.port}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
 
     def url(self, path: str) -> str:
@@ -78,8 +82,9 @@ class FeedServer:
         self._routes[path] = answer
 
     def redirect(self, path: str, target: str, *, status: int = 302) -> None:
-        """Send requests for `path` on to `target`, which may be relative."""
-        self._routes[path] = lambda handler: handler.answer(status, b"", {"Location": target})
+        """Send requests for `path` on to `target`, which may be relative; it goes out as UTF-8."""
+        location = target.encode().decode("latin-1")
+        self._routes[path] = lambda handler: handler.answer(status, b"", {"Location": location})
 
     def misbehave(self, path: str, name: str) -> None:
         """Answer requests for `path` with the misbehaviour of that name, see MISBEHAVIOURS."""
@@ -231,16 +236,25 @@ def gzip_bomb(megabytes: int) -> bytes:
     return b"".join(deflator.compress(_MEGABYTE) for _ in range(megabytes)) + deflator.flush()
 
 
+def _gibibyte(handler: Handler) -> None:
+    """Send eleven bombs of 100 MB as the members of one gzip file: more than a gibibyte in about a megabyte."""
+    handler.answer(200, gzip_bomb(100) * 11, {"Content-Encoding": "gzip"})
+
+
+def _gibibyte_twice(handler: Handler) -> None:
+    handler.answer(200, gzip.compress(gzip_bomb(100) * 11), {"Content-Encoding": "gzip, gzip"})
+
+
+def _encoded(name: str, body: bytes) -> Route:
+    return lambda handler: handler.answer(200, body, {"Content-Encoding": name})
+
+
 def _damaged_gzip(handler: Handler) -> None:
     handler.answer(200, b"\x1f\x8b\x08\x00" + b"not deflated at all", {"Content-Encoding": "gzip"})
 
 
 def _cut_gzip(handler: Handler) -> None:
     handler.answer(200, gzip.compress(b"<rss version='2.0'>" * 99)[:-9], {"Content-Encoding": "gzip"})
-
-
-def _brotli(handler: Handler) -> None:
-    handler.answer(200, b"\x0b\x02\x80rss\x03", {"Content-Encoding": "br"})
 
 
 def _slow_drip(handler: Handler) -> None:
@@ -281,6 +295,15 @@ def _endless_header(handler: Handler) -> None:
     handler.raw(b"HTTP/1.1 200 OK\r\nX-Long: ", *(b"x" * 10_000 for _ in range(1_000)))
 
 
+def _endless_headers(handler: Handler) -> None:
+    handler.raw(b"HTTP/1.1 200 OK\r\n", *(b"X-Many: x\r\n" * 1_000 for _ in range(1_000)))
+
+
+def _endless_chunks(handler: Handler) -> None:
+    start = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    handler.raw(start, *(b"1\r\n<\r\n" * 10_000 for _ in range(2_000)))
+
+
 def _empty(handler: Handler) -> None:
     handler.answer(200, b" \n", {"Content-Type": "application/rss+xml"})
 
@@ -319,7 +342,12 @@ MISBEHAVIOURS: dict[str, Route] = {
     "gzip_bomb_in_gzip": _gzip_bomb_in_gzip,
     "damaged_gzip": _damaged_gzip,
     "cut_gzip": _cut_gzip,
-    "brotli": _brotli,
+    "gibibyte": _gibibyte,
+    "gibibyte_twice": _gibibyte_twice,
+    "deflated": _encoded("deflate", zlib.compress(b"<rss version='2.0'/>")),
+    "brotli": _encoded("br", b"\x0b\x02\x80rss\x03"),
+    "zstandard": _encoded("zstd", b"\x28\xb5\x2f\xfd\x04\x00rss"),
+    "endless_chunks": _endless_chunks,
     "slow_drip": _slow_drip,
     "slow_headers": _slow_headers,
     "never_answers": _never_answers,
@@ -328,4 +356,5 @@ MISBEHAVIOURS: dict[str, Route] = {
     "cut_off": _cut_off,
     "not_http": _not_http,
     "endless_header": _endless_header,
+    "endless_headers": _endless_headers,
 }

@@ -1,0 +1,1 @@
+"""How sources are fetched: which addresses, how politely, within which limits; and the children that parse."""
