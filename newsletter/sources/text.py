@@ -2,112 +2,123 @@
 
 from __future__ import annotations
 
+import html
 import re
-import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from urllib.parse import urljoin, urlsplit
 
-from lxml import etree
+from newsletter.sources.pictures import Picture, original
+from newsletter.sources.prose.characters import parsable, scrubbed, unbroken
+from newsletter.sources.prose.markup import Reading, is_markup, read
+from newsletter.sources.prose.repair import repaired
 
-from newsletter.sources.pictures import Picture
-
-#: Characters of one piece of html that are looked at; what follows is cut off before any parser sees it.
+#: Characters of one piece of text or html that are looked at; what follows is cut off before any parser sees it.
 HTML_LIMIT = 65_536
 ADDRESS_LIMIT = 10_000
+#: Times that one text is decoded: once as it should be, and again where its source has escaped it twice or thrice.
+_ROUNDS = 3
 
-#: Controls (C0, DEL, C1), line and paragraph separators: a space stands for them.
-_BREAKS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
-#: What has no place in a line of text: soft hyphens, zero-width spaces, marks that override the reading direction,
-#: lone surrogates (no database takes them) and noncharacters.
-_NOISE = re.compile("[\xad\u200b\u2060\ufeff\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]+")
-_INLINE = frozenset(
-    {"a", "abbr", "acronym", "b", "bdi", "bdo", "big", "cite", "code", "del", "dfn", "em", "font", "i", "ins", "kbd"}
-    | {"mark", "q", "s", "samp", "small", "span", "strike", "strong", "sub", "sup", "time", "tt", "u", "var"}
-)
-#: Elements whose text is no part of what is said; a picture's caption is no sentence of the story either.
-_SILENT = frozenset(
-    {"script", "style", "template", "noscript", "iframe", "object", "svg", "math", "title", "figcaption", "select"}
-    | {"textarea", "button"}
-)
+#: Only with its semicolon is a reference one for certain: "AT&notes" is none.
+_REFERENCE = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
+#: What says nothing and may be longer than the text, by its beginning and end: comments, scripts and styles.
+_BALLAST = [
+    (re.compile(start, re.IGNORECASE), re.compile(end, re.IGNORECASE))
+    for start, end in [("<!--", "-->"), (r"<script\b", r"</script\s*>"), (r"<style\b", r"</style\s*>")]
+]
+#: A picture within its address.
+_DATA = re.compile(r"data:[a-z]+/[^\"'\s<>,]{0,99},[^\"'\s<>]*", re.IGNORECASE)
 _LANGUAGE = re.compile(r"[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8})*")
 
 
 @dataclass(frozen=True)
 class Extract:
-    """What html says: its text, and its pictures in order."""
+    """What html says: its text in one line, and its pictures in order."""
 
     text: str = ""
     pictures: tuple[Picture, ...] = ()
+    #: The same text by its blocks: paragraphs, headings, points of a list.
+    blocks: tuple[str, ...] = ()
+
+    @property
+    def content(self) -> str:
+        """The text with a line for each block, from which summary_of tells a heading from a sentence."""
+        return "\n".join(self.blocks)
 
 
 def described(picture: Picture, texts: Iterable[Extract]) -> Picture:
-    """Return `picture`, with the words for it from the first text that shows the same one where it has none."""
-    shown = (one.alt for text in texts for one in text.pictures if one.url == picture.url and one.alt)
-    return picture if picture.alt else replace(picture, alt=next(shown, ""))
+    """Return `picture` with the words and credit of the first text that shows it, in any size, where it has none."""
+    key = original(picture.url)
+    shown = [one for text in texts for one in text.pictures if original(one.url) == key]
+    alt = picture.alt or next((one.alt for one in shown if one.alt), "")
+    return replace(picture, alt=alt, credit=picture.credit or next((one.credit for one in shown if one.credit), ""))
 
 
 def plain_text(text: str) -> str:
-    """Return `text` as one clean line: NFC, single spaces, nothing invisible."""
-    text = _NOISE.sub("", _BREAKS.sub(" ", text))
-    return " ".join(unicodedata.normalize("NFC", text).split())
+    """Return `text` as one clean line: NFC, single spaces, nothing invisible, nothing misread, no more than HTML_LIMIT.
+
+    References that a source left in its text (&amp;quot;) are decoded, and where they hid whole elements of html, that
+    goes. What looks like markup without them is meant as it stands: a headline about <br>, or Atom's plain text.
+    """
+    text = text[:HTML_LIMIT]
+    for _ in range(_ROUNDS):
+        decoded = _REFERENCE.sub(lambda match: html.unescape(match[0]), text) if "&" in text else text
+        if decoded != text and is_markup(decoded) and not is_markup(text):
+            decoded = " ".join(read(parsable(decoded)).blocks)
+        if decoded == text:
+            break
+        text = decoded
+    return scrubbed(repaired(text))
 
 
 def from_html(markup: str, base: str = "") -> Extract:
     """Return what `markup` says. Relative addresses start from `base`."""
     if "<" not in markup and "&" not in markup:
-        return Extract(plain_text(markup[:HTML_LIMIT]))
-    parser = etree.HTMLParser(target=_Reader(base))
-    # Inside an element, since the parser calls bare text by itself an empty document.
-    parser.feed(f"<div>{_NOISE.sub('', _BREAKS.sub(' ', markup[:HTML_LIMIT]))}")
-    extract = parser.close()
-    return extract if isinstance(extract, Extract) else Extract()
+        text = plain_text(markup)
+        return Extract(text, blocks=(text,) if text else ())
+    reading = _read_out(markup)
+    blocks = tuple(filter(None, map(plain_text, reading.blocks)))
+    urls = [(absolute_url(one.url, base), one) for one in reading.pictures]
+    pictures = (
+        replace(one, url=url, alt=plain_text(one.alt), credit=plain_text(one.credit)) for url, one in urls if url
+    )
+    return Extract(" ".join(blocks), tuple(pictures), blocks)
 
 
-@dataclass
-class _Reader:
-    """Collects text and pictures while lxml walks through html; no tree is built, so depth costs nothing."""
-
-    base: str
-    pieces: list[str] = field(default_factory=list)
-    pictures: list[Picture] = field(default_factory=list)
-    #: The open elements of _SILENT.
-    silent: int = 0
-
-    def start(self, tag: str, attributes: dict[str, str]) -> None:
-        if tag in _SILENT:
-            self.silent += 1
-        elif tag == "img" and not self.silent and (picture := _picture(attributes, self.base)):
-            self.pictures.append(picture)
-        if tag not in _INLINE:
-            self.pieces.append(" ")
-
-    def end(self, tag: str) -> None:
-        if tag in _SILENT:
-            self.silent -= 1
-        if tag not in _INLINE:
-            self.pieces.append(" ")
-
-    def data(self, text: str) -> None:
-        if not self.silent:
-            self.pieces.append(text)
-
-    def close(self) -> Extract:
-        return Extract(plain_text("".join(self.pieces)), tuple(self.pictures))
+def _read_out(markup: str) -> Reading:
+    """Return what html says; where its text turns out to be html again, what that says (escaped once too often)."""
+    reading = read(parsable(_lightened(markup)[:HTML_LIMIT]))
+    for _ in range(_ROUNDS - 1):
+        inner = "\n".join(reading.blocks)
+        if not is_markup(inner):
+            break
+        again = read(parsable(inner))
+        reading = Reading(again.blocks, (*reading.pictures, *again.pictures))
+    return reading
 
 
-def _picture(attributes: dict[str, str], base: str) -> Picture | None:
-    """Return the picture of an <img>, unless it is a pixel that counts readers."""
-    if {attributes.get("width", "").strip(), attributes.get("height", "").strip()} & {"0", "1", "0px", "1px"}:
-        return None
-    url = absolute_url(attributes.get("src", ""), base)
-    return Picture(url, plain_text(attributes.get("alt", ""))) if url else None
+def _lightened(markup: str) -> str:
+    """Return html that is longer than HTML_LIMIT without what says nothing, so that the cut comes later in the text."""
+    if len(markup) <= HTML_LIMIT:
+        return markup
+    for start, end in _BALLAST:
+        markup = _without(markup, start, end)
+    return _DATA.sub("", markup)
+
+
+def _without(text: str, start: re.Pattern[str], end: re.Pattern[str]) -> str:
+    """Return `text` without everything from a `start` to the next `end`. It is looked at once, whatever is in it."""
+    kept, place = [], 0
+    while (opening := start.search(text, place)) and (closing := end.search(text, opening.end())):
+        kept.append(text[place : opening.start()])
+        place = closing.end()
+    return "".join([*kept, text[place:]])
 
 
 def absolute_url(address: str, base: str = "") -> str:
     """Return `address` as an absolute http or https URL without credentials, or nothing when it is none."""
-    address = _NOISE.sub("", _BREAKS.sub("", address[:ADDRESS_LIMIT])).strip()
+    address = unbroken(address[:ADDRESS_LIMIT]).replace("&amp;", "&")  # escaped twice: no address means it
     try:
         url = urljoin(base, address)
         parts = urlsplit(url)

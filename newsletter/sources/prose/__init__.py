@@ -1,0 +1,1 @@
+"""The parts of making text and pictures fit to be shown: characters, repair, sentences, summaries, language."""
