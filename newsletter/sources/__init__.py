@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 KINDS = {
     "feed": "newsletter.sources.feed:FeedSource",
     "jsonfeed": "newsletter.sources.jsonfeed:JsonFeedSource",
+    "page": "newsletter.sources.page:PageSource",
+    "article": "newsletter.sources.article:ArticleSource",
+    "sitemap": "newsletter.sources.sitemap:SitemapSource",
 }
 
 
@@ -63,6 +66,8 @@ class Fetched:
     not_modified: bool = False
     title: str = ""
     problems: tuple[str, ...] = ()
+    #: What people should know about the source although it could be read, such as a new address.
+    notice: str = ""
 
 
 class Source(Protocol):

@@ -7,11 +7,14 @@ import re
 from enum import StrEnum
 
 from newsletter.errors import FetchError
-from newsletter.sources.http import Answer
+from newsletter.sources.feeds.decoding import GZIP, beginning
+from newsletter.sources.net.answers import Answer
 
 _LOOKED_AT = 65_536
-_FEED_ROOT = re.compile(rb"<(?:[\w.-]+:)?(?:rss|rdf|feed)[\s>]", re.IGNORECASE)
-_PROLOGUE = re.compile(rb"(?:\s+|<\?.*?\?>|<!--.*?-->|<!doctype\s(?!html)[^>]*>)*", re.DOTALL | re.IGNORECASE)
+_FEED_ROOT = re.compile(rb"<(?:[\w.-]+:)?(?:rss|rdf|feed|channel)[\s>/]", re.IGNORECASE)
+_SITEMAP_ROOT = re.compile(rb"<(?:[\w.-]+:)?(?:urlset|sitemapindex)[\s>/]", re.IGNORECASE)
+_PROLOGUE = re.compile(rb"(?:\s+|<\?.*?\?>|<!--.*?-->)*", re.DOTALL)
+_DOCTYPE = re.compile(rb"<!doctype\s[^>\[]*(?:\[[^\]]*\])?[^>]*>", re.IGNORECASE)
 _HTML = re.compile(rb"<!doctype\s+html|<html[\s>]|<head[\s>]|<body[\s>]", re.IGNORECASE)
 _JSON_FEED = re.compile(rb'"version"\s*:\s*"https?:\\?/\\?/(?:www\.)?jsonfeed\.org\\?/version\\?/', re.IGNORECASE)
 
@@ -32,23 +35,23 @@ class Shape(StrEnum):
 
 #: What is surely no feed. Of the other shapes only a parser can say.
 NO_FEED = frozenset({Shape.JSON_FEED, Shape.PAGE, Shape.JSON, Shape.SITEMAP, Shape.OPML})
+_KINDS = {Shape.FEED: "feed", Shape.JSON_FEED: "jsonfeed", Shape.SITEMAP: "sitemap"}
 
 _ADVICE = {
     Shape.FEED: "Add the source with --kind feed.",
     Shape.JSON_FEED: "Add the source with --kind jsonfeed.",
+    Shape.SITEMAP: "Add the source with --kind sitemap.",
     Shape.PAGE: "Look on it for a link called RSS or Feed and use that address.",
     Shape.OPML: "Add the feeds it lists one by one.",
 }
 
 
 def detect_kind(answer: Answer) -> str:
-    """Return the kind of source that can read `answer`: feed or jsonfeed. Raises FetchError when there is none."""
-    shape = shape_of(answer.body)
-    if shape is Shape.FEED:
-        return "feed"
-    if shape is Shape.JSON_FEED:
-        return "jsonfeed"
-    raise refusal(answer, "a feed")
+    """Return the kind of source that can read `answer`: feed, jsonfeed or sitemap. Raises FetchError if none can."""
+    kind = _KINDS.get(shape_of(answer.body))
+    if kind is None:
+        raise refusal(answer, "a feed")
+    return kind
 
 
 def refusal(answer: Answer, wanted: str) -> FetchError:
@@ -63,22 +66,25 @@ def refusal(answer: Answer, wanted: str) -> FetchError:
 
 
 def shape_of(body: bytes) -> Shape:
-    """Return what `body` looks like."""
+    """Return what `body` looks like; of a gzip file, what is in it."""
+    if body.startswith(GZIP):
+        body = beginning(body, _LOOKED_AT)
     # Without its zero bytes and byte-order mark, UTF-16 and UTF-32 markup reads like ASCII.
     start = body[:_LOOKED_AT].removeprefix(b"\xef\xbb\xbf").lstrip(b"\xfe\xff\x00").replace(b"\x00", b"")
     start = start[_matched(_PROLOGUE, start) :]
     if start[:1] in {b"{", b"["}:
         return _shape_of_json(body)
-    if _HTML.match(start):
-        return Shape.PAGE
-    if _FEED_ROOT.search(start):
-        return Shape.FEED
-    return _shape_of_rest(start)
+    root = start[_matched(_DOCTYPE, start) :]
+    root = root[_matched(_PROLOGUE, root) :]
+    for shape, pattern in ((Shape.FEED, _FEED_ROOT), (Shape.SITEMAP, _SITEMAP_ROOT), (Shape.PAGE, _HTML)):
+        if pattern.match(root):
+            return shape
+    return Shape.PAGE if _HTML.match(start) else _shape_of_rest(start)
 
 
 def _shape_of_json(body: bytes) -> Shape:
     """Return the shape of something that starts like JSON; only JSON Feed names its version so."""
-    if _JSON_FEED.search(body):
+    if _JSON_FEED.search(body.replace(b"\x00", b"") if b"\x00" in body[:4] else body):
         return Shape.JSON_FEED
     try:
         json.loads(body)
@@ -88,7 +94,10 @@ def _shape_of_json(body: bytes) -> Shape:
 
 
 def _shape_of_rest(start: bytes) -> Shape:
-    if re.match(rb"<(?:urlset|sitemapindex)[\s>]", start):
+    """Return the shape of something with another beginning, such as the notices of a publishing system."""
+    if _FEED_ROOT.search(start):
+        return Shape.FEED
+    if _SITEMAP_ROOT.search(start):
         return Shape.SITEMAP
     if re.match(rb"<opml[\s>]", start, re.IGNORECASE):
         return Shape.OPML

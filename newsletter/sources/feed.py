@@ -1,102 +1,123 @@
-"""RSS 0.9 to 2.0, RSS 1.0 and Atom, through feedparser.
+"""RSS 0.90 to 2.0, RSS 1.0 and Atom, through feedparser.
 
-feedparser is given bytes only (a text would be taken for an address or a file name), and neither cleans html nor
-resolves its links: that costs half its time and is where it hangs (trust fact 8). What leaves here is plain text.
+The document is decoded and mended, and its Media RSS taken out, before feedparser sees it: what it gets is always
+well-formed and holds no more entries than are kept. It neither cleans html nor resolves its links: that costs half
+its time and is where it hangs (trust fact 8). What leaves here is plain text.
 """
 
 from __future__ import annotations
 
-import calendar
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parseaddr
+from datetime import datetime
 from typing import Any
 
 import feedparser
+from lxml import etree
 
-from newsletter.errors import FetchError
 from newsletter.sources import Fetched, Item
 from newsletter.sources.detect import NO_FEED, Shape, refusal, shape_of
-from newsletter.sources.entries import Document, fetched
-from newsletter.sources.http import Answer
+from newsletter.sources.entries import ENTRY_LIMIT, Document, fetched, too_many
+from newsletter.sources.feeds.dates import parse_date
+from newsletter.sources.feeds.decoding import decoded, inflated
+from newsletter.sources.feeds.feedtree import (
+    Media,
+    bound,
+    entries_of,
+    is_picture,
+    may_have_media,
+    name_of,
+    newest,
+    one_by_one,
+    settle_links,
+    settle_places,
+    size,
+    take_media,
+)
+from newsletter.sources.feeds.feedvalues import dicts, is_markup, plain, point, string, web_link
+from newsletter.sources.feeds.mending import tree_of
+from newsletter.sources.net.answers import Answer
+from newsletter.sources.net.scan import refuse_hostile
 from newsletter.sources.pictures import Picture, best
 from newsletter.sources.text import Extract, absolute_url, described, from_html, language_tag, plain_text
 
-_REFERENCE = re.compile(rb"&#(?:[xX]([0-9a-fA-F]+)|([0-9]+));?")
-_MARKUP = re.compile(r"</[a-z]|<(?:br|hr|img|p|script|style|iframe|svg|wbr)\b|&(?:#\w+|[a-z]\w+);", re.IGNORECASE)
-_PICTURE_NAME = re.compile(r"\.(?:jpe?g|png|webp|gif)(?:$|[?#])", re.IGNORECASE)
+_ROOTS = frozenset({"rss", "rdf", "feed", "channel"})
+_NO_MEDIA = Media()
+#: An address of mail with the brackets around it.
+_ADDRESS = re.compile(r"[<(\[]?\s*[^\s<>()\[\]]+@[^\s<>()\[\]]+\s*[>)\]]?")
 
 
 def parse_feed(answer: Answer) -> Fetched:
-    """Return what the feed in `answer` says. Raises FetchError when it is no feed or is damaged beyond reading."""
+    """Return what the feed in `answer` says. Raises FetchError when it is none, hostile or too damaged."""
+    answer = inflated(answer)
     if shape_of(answer.body) in NO_FEED:
         raise refusal(answer, Shape.FEED)
-    parsed = _parsed(answer)
-    channel, version = parsed["feed"], str(parsed["version"] or "")
-    feed = _Feed(answer.url, version.startswith("atom"), _string(channel, "language"))
-    return fetched(answer, _text(channel, "title", feed).text, (_item(entry, feed) for entry in parsed["entries"]))
-
-
-def _parsed(answer: Answer) -> dict[str, Any]:
-    """Return what feedparser makes of the answer, as plain dicts."""
-    headers = {"content-type": _content_type(answer), "content-location": answer.url}
-    try:
-        parsed = feedparser.parse(
-            io.BytesIO(_scrubbed(answer.body)),
-            response_headers=headers,
-            sanitize_html=False,
-            resolve_relative_uris=False,
-        )
-    except Exception as error:  # It raises anything on damaged input: on 0.54 % of mutated feeds.
-        raise FetchError(
-            answer.url, f"The feed is damaged beyond reading ({type(error).__name__}). Tell the publisher."
-        ) from error
-    if not parsed["entries"] and not parsed.get("version"):
+    refuse_hostile(answer)
+    text = decoded(answer)
+    root = tree_of(text)
+    if root is None:
         raise refusal(answer, Shape.FEED)
-    return {"feed": _plain(parsed["feed"]), "entries": _plain(parsed["entries"]), "version": parsed.get("version")}
+    found = entries_of(root)
+    entries = newest(found, ENTRY_LIMIT)
+    bound(root, entries)
+    settle_places(root)
+    for entry in entries:
+        settle_links(entry)
+    has_media = may_have_media(text)
+    media = [take_media(entry, answer.url) if has_media else _NO_MEDIA for entry in entries]
+    parsed = _parsed(answer, root, entries)
+    if not parsed.entries and name_of(root) not in _ROOTS:
+        raise refusal(answer, Shape.FEED)
+    if len(media) != len(parsed.entries):
+        media = [_NO_MEDIA] * len(parsed.entries)
+    feed = _Feed.of(parsed, answer.url)
+    read = [(entry, one) for entry, one in zip(parsed.entries, media, strict=True) if entry or one != _NO_MEDIA]
+    items = (_item(entry, one, feed) for entry, one in read)
+    problems = [too_many(len(found))] if len(found) > len(entries) else []
+    if len(read) < len(media):
+        problems.append(f"Entries that are empty or damaged beyond reading: {len(media) - len(read)}; left out.")
+    return fetched(answer, _text(parsed.channel, "title", feed).text, items, problems)
 
 
-def _plain(value: Any) -> Any:
-    """Return feedparser's dicts as plain ones: its own answer to one name with the value of another."""
-    if isinstance(value, dict):
-        return {name: _plain(part) for name, part in dict.items(value)}
-    return [_plain(part) for part in value] if isinstance(value, list) else value
+@dataclass(frozen=True)
+class _Parsed:
+    """What feedparser made of a document, as plain dicts. An entry that it could not read is empty."""
+
+    channel: dict[str, Any]
+    entries: list[dict[str, Any]]
+    version: str
 
 
-def _content_type(answer: Answer) -> str:
-    """Return the type to read by. UTF-8 proves itself, so it wins over a server or declaration that says otherwise."""
-    if not answer.body.isascii() and _is_utf8(answer.body):
-        return "application/xml; charset=utf-8"
-    charset = re.search(r"charset\s*=\s*[\"']?([\w.:-]+)", answer.content_type, re.IGNORECASE)
-    return f"application/xml; charset={charset[1]}" if charset else "application/xml"
-
-
-def _is_utf8(body: bytes) -> bool:
+def _parsed(answer: Answer, root: Any, entries: Sequence[Any]) -> _Parsed:
     try:
-        body.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
+        return _by_feedparser(root, answer.url)
+    except Exception:  # noqa: BLE001 - it raises anything, over a single value of a single entry
+        parts = [_alone(tree, answer.url) for tree in one_by_one(root, list(entries))]
+    return _Parsed(
+        next((part.channel for part in parts if part.channel), {}),
+        [entry for part in parts for entry in part.entries or [{}]],
+        next((part.version for part in parts if part.version), ""),
+    )
 
 
-def _scrubbed(body: bytes) -> bytes:
-    """Return the body without references to characters that XML does not have; feedparser raises on surrogates."""
-
-    def one(match: re.Match[bytes]) -> bytes:
-        digits, radix = (match[1], 16) if match[1] else (match[2], 10)
-        digits = digits.lstrip(b"0")
-        code = int(digits or b"0", radix) if len(digits) <= 7 else -1
-        return match[0] if _is_xml_character(code) else b"&#xFFFD;"
-
-    return _REFERENCE.sub(one, body)
+def _alone(tree: Any, url: str) -> _Parsed:
+    """Return what feedparser makes of a tree with one entry; nothing where it fails."""
+    try:
+        return _by_feedparser(tree, url)
+    except Exception:  # noqa: BLE001 - the entry is reported as left out
+        return _Parsed({}, [], "")
 
 
-def _is_xml_character(code: int) -> bool:
-    """Say whether XML 1.0 has this character (section 2.2)."""
-    return code in {9, 10, 13} or 0x20 <= code <= 0xD7FF or 0xE000 <= code <= 0xFFFD or 0x10000 <= code <= 0x10FFFF
+def _by_feedparser(root: Any, url: str) -> _Parsed:
+    parsed = feedparser.parse(
+        io.BytesIO(etree.tostring(root, encoding="utf-8", xml_declaration=True)),
+        response_headers={"content-type": "application/xml; charset=utf-8", "content-location": url},
+        sanitize_html=False,
+        resolve_relative_uris=False,
+    )
+    return _Parsed(plain(parsed["feed"]), plain(parsed["entries"]), str(parsed.get("version") or ""))
 
 
 @dataclass(frozen=True)
@@ -106,103 +127,115 @@ class _Feed:
     base: str
     is_atom: bool
     language: str
+    author: str
+
+    @classmethod
+    def of(cls, parsed: _Parsed, url: str) -> _Feed:
+        is_atom = parsed.version.startswith("atom")
+        # RFC 4287 section 4.2.1: an entry without an author has the feed's. RSS names an editor there.
+        author = _author(parsed.channel) if is_atom else ""
+        return cls(url, is_atom, language_tag(string(parsed.channel, "language")), author)
 
 
-def _item(entry: dict[str, Any], feed: _Feed) -> Item:
-    # A summary without its detail is feedparser's copy of the content, whose type it has lost.
-    summary = [_text(entry, "summary", feed)] if "summary_detail" in entry else []
-    texts = [*summary, *_contents(entry, feed)]
-    picture = _picture(entry, texts, feed.base)
-    url = absolute_url(_string(entry, "link"), feed.base)
+def _item(entry: dict[str, Any], media: Media, feed: _Feed) -> Item:
+    texts = list(_texts(entry, feed))
+    fullest = max(texts, key=lambda text: len(text.text), default=Extract())
+    summary = next((text.text for text in texts if text.text), media.description)
+    picture = _picture(entry, media, texts, feed.base)
+    published, updated = _times(entry, feed)
     return Item(
-        url=url if url != feed.base else "",  # an empty link leads back to the feed
-        title=_text(entry, "title", feed).text,
-        summary=next((found.text for found in texts if found.text), ""),
-        published_at=_time(entry.get("published_parsed")),
-        updated_at=_time(entry.get("updated_parsed")),
-        author=_author(entry),
-        language=_language(entry, feed),
+        url=web_link(entry, feed.base, is_atom=feed.is_atom),
+        title=_text(entry, "title", feed).text or media.title,
+        summary=summary,
+        published_at=published,
+        updated_at=updated,
+        author=_author(entry) or _author(entry.get("source")) or feed.author,
+        language=_language(entry) or feed.language,
         image_url=picture.url,
         image_alt=picture.alt,
+        image_credit=picture.credit,
+        content=fullest.content if len(fullest.text) > len(summary) else "",
+        categories=_categories(entry, media),
+        point=point(entry),
     )
 
 
-def _string(part: dict[str, Any], name: str) -> str:
-    value = part.get(name)
-    return value if isinstance(value, str) else ""
+def _texts(entry: dict[str, Any], feed: _Feed) -> Iterator[Extract]:
+    """Yield what the entry says: its summary, and its contents.
 
-
-def _dicts(part: dict[str, Any], name: str) -> list[dict[str, Any]]:
-    value = part.get(name)
-    return [found for found in value if isinstance(found, dict)] if isinstance(value, list) else []
+    A summary without its detail is feedparser's copy of the content, whose type it has lost.
+    """
+    if "summary_detail" in entry:
+        yield _text(entry, "summary", feed)
+    for content in dicts(entry, "content"):
+        yield _extract(string(content, "value"), content, feed)
+    if isinstance(entry.get("subtitle"), str):  # itunes:subtitle
+        yield _text(entry, "subtitle", feed)
 
 
 def _text(part: dict[str, Any], name: str, feed: _Feed) -> Extract:
     """Return the text of an element; feedparser notes its type beside it."""
     detail = part.get(f"{name}_detail")
-    return _extract(_string(part, name), detail if isinstance(detail, dict) else {}, feed)
-
-
-def _contents(entry: dict[str, Any], feed: _Feed) -> list[Extract]:
-    return [_extract(_string(content, "value"), content, feed) for content in _dicts(entry, "content")]
+    return _extract(string(part, name), detail if isinstance(detail, dict) else {}, feed)
 
 
 def _extract(value: str, detail: dict[str, Any], feed: _Feed) -> Extract:
     """Return what an element says. Atom states whether it is html; RSS leaves that to be guessed."""
-    if "html" in _string(detail, "type") or (not feed.is_atom and _MARKUP.search(value)):
-        return from_html(value, _string(detail, "base") or feed.base)
-    return Extract(plain_text(value))
+    if "html" in string(detail, "type") or (not feed.is_atom and is_markup(value)):
+        return from_html(value, string(detail, "base") or feed.base)
+    text = plain_text(value)
+    return Extract(text, blocks=(text,) if text else ())
 
 
-def _picture(entry: dict[str, Any], texts: Sequence[Extract], base: str) -> Picture:
-    """Return the entry's picture: the widest given as media, else an enclosure, else one in its text."""
-    media = filter(_is_picture, _dicts(entry, "media_content"))
-    enclosures = [link for link in _dicts(entry, "links") if link.get("rel") == "enclosure" and _is_picture(link)]
-    for offered in (media, _dicts(entry, "media_thumbnail"), enclosures):
-        picture = best(Picture(_address(one, base), width=_width(one)) for one in offered)
-        if picture.url:
-            return described(picture, texts)
-    return best(picture for text in reversed(texts) for picture in text.pictures)
+def _times(entry: dict[str, Any], feed: _Feed) -> tuple[datetime | None, datetime | None]:
+    """Return when the entry was published and updated. In RSS, the one date that an entry has is its publication's."""
+    published, updated, created = (
+        parse_date(string(entry, name), feed.language) for name in ("published", "updated", "created")
+    )
+    if published or feed.is_atom:
+        return published or created, updated
+    return created or updated, updated if created else None
 
 
-def _address(media: dict[str, Any], base: str) -> str:
-    return absolute_url(_string(media, "url") or _string(media, "href"), base)
+def _picture(entry: dict[str, Any], media: Media, texts: Sequence[Extract], base: str) -> Picture:
+    """Return the entry's picture, of all that it gives as media, as an enclosure, for podcasts and in its texts."""
+    image = entry.get("image")
+    given = [image] if isinstance(image, dict) else []
+    given += [link for link in dicts(entry, "links") if string(link, "rel") == "enclosure"]
+    offered = [
+        Picture(url, "", "", size(string(one, "width")), size(string(one, "height")))
+        for one in given
+        if (url := absolute_url(string(one, "href") or string(one, "url"), base))
+        and (one is image or is_picture(one, url))
+    ]
+    shown = [picture for text in reversed(texts) for picture in text.pictures]
+    return described(best([*media.pictures, *offered, *shown]), texts)
 
 
-def _is_picture(media: dict[str, Any]) -> bool:
-    """Say whether a media element or an enclosure is a picture that mail programs show."""
-    kind = _string(media, "type").lower()
-    if kind or media.get("medium"):
-        return "svg" not in kind and (kind.startswith("image/") or media.get("medium") == "image")
-    return bool(_PICTURE_NAME.search(_string(media, "url") or _string(media, "href")))
+def _author(part: Any) -> str:
+    """Return the authors' names; a mail address is none that readers should see.
+
+    What feedparser makes of a name and an address in one element is not used: it cuts addresses in the middle.
+    """
+    if not isinstance(part, dict):
+        return ""
+    given, named = string(part, "author"), dicts(part, "authors")
+    names = [given] if "@" in given and len(named) < 2 else [string(author, "name") for author in named] or [given]
+    names = [plain_text(_ADDRESS.sub("", name[:500])).strip(" ()<>[],;") for name in names[:20]]
+    return ", ".join(dict.fromkeys(filter(None, names)))
 
 
-def _width(media: dict[str, Any]) -> int:
-    width = _string(media, "width")
-    return int(width) if width.isdecimal() and len(width) < 6 else 0
+def _language(entry: dict[str, Any]) -> str:
+    """Return the language of an entry by dc:language or xml:lang."""
+    details = (entry.get(f"{name}_detail") for name in ("title", "summary"))
+    tags = [string(entry, "language"), *(string(one, "language") for one in details if isinstance(one, dict))]
+    return next(filter(None, map(language_tag, tags)), "")
 
 
-def _author(entry: dict[str, Any]) -> str:
-    """Return the authors' names; a mail address alone is none that readers should see."""
-    given = _string(entry, "author")
-    if "@" in given:
-        return plain_text(parseaddr(given)[0])
-    names = [plain_text(_string(author, "name")) for author in _dicts(entry, "authors")]
-    return ", ".join(dict.fromkeys(filter(None, names))) or plain_text(given)
-
-
-def _language(entry: dict[str, Any], feed: _Feed) -> str:
-    detail = entry.get("title_detail")
-    own = _string(detail, "language") if isinstance(detail, dict) else ""
-    return language_tag(own) or language_tag(feed.language)
-
-
-def _time(parsed: Any) -> datetime | None:
-    """Return feedparser's UTC time as an aware one, or None for a date that cannot be."""
-    try:
-        return datetime.fromtimestamp(calendar.timegm(parsed), UTC) if parsed else None
-    except (ValueError, OverflowError, OSError, TypeError):
-        return None
+def _categories(entry: dict[str, Any], media: Media) -> tuple[str, ...]:
+    """Return what the entry is filed under. Terms that are addresses name a scheme's point and no subject."""
+    names = [plain_text(string(tag, "label") or string(tag, "term")) for tag in dicts(entry, "tags")]
+    return tuple(name for name in (*names, *media.keywords) if name and not name.startswith(("http://", "https://")))
 
 
 class FeedSource(Document):

@@ -15,7 +15,7 @@ import pytest
 from newsletter.errors import FetchError
 from newsletter.sources import Fetched, Item, Previous, Source
 from newsletter.sources.http import Client
-from tests.servers.http import FeedServer
+from tests.servers.http import LOOPBACK, FeedServer
 
 PATH = "/news/source"
 
@@ -88,7 +88,7 @@ class SourceContract:
     @pytest.fixture(scope="class")
     @classmethod
     def client(cls) -> Iterator[Client]:
-        client = Client(timeout=20, max_bytes=500_000, user_agent="contract/1")
+        client = Client(timeout=20, max_bytes=500_000, user_agent="contract/1", private_networks=LOOPBACK)
         yield client
         client.close()
 
@@ -142,7 +142,7 @@ class SourceContract:
         assert "No way to it" in problem
 
     def test_an_entry_without_a_title_is_left_out_with_a_sentence(self, server: FeedServer, client: Client) -> None:
-        self.serve(server, Entry("/untitled", ""))
+        self.serve(server, Entry("/untitled", "", ""))
         fetched = self.fetch(server, client)
         assert fetched.items == ()
         assert len(fetched.problems) == 1
