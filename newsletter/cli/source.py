@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from newsletter.cli import source_lists
 from newsletter.cli.base import JsonOption, confirm, group, open_app, say, say_json, table
 from newsletter.cli.newsroom import show
 
@@ -13,49 +15,51 @@ if TYPE_CHECKING:
     from newsletter.models import Source
 
 commands = group("source", "Where stories come from.")
+source_lists.register(commands)
 
 
 @commands.command()
 def add(
-    url: Annotated[str, typer.Argument(help="The address of an RSS, Atom or JSON feed.")],
+    url: Annotated[str, typer.Argument(help="The address of a site, a section of it, an article or a feed.")],
     name: Annotated[str, typer.Option(help="What readers see as the source; the feed's own title when left out.")] = "",
     slug: Annotated[str, typer.Option(help="Its name in commands; made from the name when left out.")] = "",
     region: Annotated[
         list[str] | None, typer.Option(help="A region all of its stories belong to; may be repeated.")
     ] = None,
-    kind: Annotated[str, typer.Option(help="feed, jsonfeed or module:Class; found out when left out.")] = "",
-    language: Annotated[str, typer.Option(help="Its language, such as en or uk.")] = "",
-    weight: Annotated[float, typer.Option(help="How much its stories count, 0 to 5; 1 is usual.")] = 1.0,
+    kind: Annotated[
+        str, typer.Option(help="feed, jsonfeed, sitemap, page or module:Class; found out when left out.")
+    ] = "",
+    language: Annotated[str, typer.Option(help="Its language, such as en or uk; the feed's own when left out.")] = "",
+    weight: Annotated[
+        float | None, typer.Option(help="How much its stories count, 0 to 5; 1 is usual.", show_default=False)
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what was found, and save nothing.")] = False,
+    json: JsonOption = False,
 ) -> None:
-    """Read a feed once, show its newest stories, and add it as a source (or change it).
+    """Find the feed of a site, show its newest stories, and add it as a source.
 
-    Example: newsletter source add https://news.example.org/feed.xml --region UA
+    For a source that is known, the options that are given are changed and the others stay.
+
+    Example: newsletter source add news.example.org --region UA
     """
-    from newsletter import newsroom
-    from newsletter.sources import Previous, load_source
-    from newsletter.sources.detect import detect_kind
+    from newsletter.cli import source_search
 
     app = open_app()
-    kind = kind or detect_kind(app.client.get(url, Previous()))
-    fetched = load_source(kind, url, app.client).fetch(Previous())
-    name = name or fetched.title or url
-    with app.db.transaction() as session:
-        entry = newsroom.checked(
-            newsroom.SourceEntry,
-            slug=newsroom.source_slug(session, url, slug=slug, name=name),
-            name=name,
-            kind=kind,
-            url=url,
-            regions=region or [],
-            language=language,
-            weight=weight,
-        )
-        change = newsroom.put_source(session, entry)
-    say(f"{name}: {len(fetched.items)} stories now, such as:")
-    for item in fetched.items[:5]:
-        say(f"  {item.published_at:%Y-%m-%d}  {item.title}" if item.published_at else f"  no date     {item.title}")
+    wanted = source_search.Wanted(url, name, slug, region, kind, language, weight)
+    choice = source_search.choose(app, wanted)
+    if not json:
+        source_search.show_choice(choice)
+        if not dry_run and not yes and sys.stdin.isatty():
+            confirm(f"{'Change' if choice.known else 'Add'} {choice.entry.name} as a source?", yes=False)
+    change = source_search.save(app, choice, dry_run=dry_run)
+    if json:
+        say_json(source_search.facts(choice, change, saved=not dry_run))
+        return
     show([change] if change else [])
-    if not entry.regions:
+    if dry_run:
+        say("Nothing was saved: this was a dry run.")
+    if not choice.entry.regions:
         say("It has no region: only stories that mention a region's words will be found by an edition.")
 
 
