@@ -7,29 +7,67 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from urllib.parse import SplitResult, quote, unquote_plus, urljoin, urlsplit
+from urllib.parse import SplitResult, quote, unquote_plus, urlsplit
 
 from newsletter.errors import NewsletterError
 
 #: Parameters that say how a reader came to the page, never which page it is. Compared in lower case.
 TRACKING_PARAMETERS: frozenset[str] = frozenset().union(
-    {"gclid", "gclsrc", "dclid", "gbraid", "wbraid", "_ga", "_gl"},  # Google
-    {"fbclid", "igshid", "igsh"},  # Facebook, Instagram
-    {"msclkid", "ocid"},  # Microsoft
-    {"yclid", "ysclid"},  # Yandex
+    {"gclid", "gclsrc", "dclid", "gbraid", "wbraid", "_ga", "_gl", "gad_source", "gad_campaignid", "srsltid"},  # Google
+    {"fbclid", "igshid", "igsh", "fb_source", "fb_ref", "__tn__", "mibextid"},  # Facebook, Instagram
+    {"msclkid", "ocid", "cvid"},  # Microsoft
+    {"yclid", "ysclid", "_openstat"},  # Yandex
     {"twclid", "ref_src", "ref_url", "__twitter_impression"},  # Twitter
-    {"ttclid", "li_fat_id", "epik", "spm"},  # TikTok, LinkedIn, Pinterest, Alibaba
+    {"ttclid", "li_fat_id", "trk", "epik", "spm", "rdt_cid"},  # TikTok, LinkedIn, Pinterest, Alibaba, Reddit
     {"mc_cid", "mc_eid"},  # Mailchimp
-    {"_hsenc", "_hsmi", "hsctatracking"},  # HubSpot
-    {"mkt_tok", "vero_id", "vero_conv", "oly_anon_id", "oly_enc_id", "sc_src", "sc_uid", "sc_eh"},  # other mailers
+    {"_hsenc", "_hsmi", "hsctatracking", "__hstc", "__hssc", "__hsfp", "hss_channel"},  # HubSpot
+    {"mkt_tok", "vero_id", "vero_conv", "oly_anon_id", "oly_enc_id", "sc_src", "sc_uid", "sc_eh", "bxid", "cndid"},
     {"ns_mchannel", "ns_source", "ns_campaign", "ns_linkname", "ns_fee"},  # comScore
-    {"xtor", "wt_mc", "wt.mc_id", "s_cid", "ncid", "cmpid", "icid", "ftag"},  # web analytics of publishers
+    {"xtor", "xtref", "wt_mc", "wt.mc_id", "wt_zmc", "wt.z_", "s_cid", "s_kwcid", "ncid", "cmpid", "icid", "ftag"},
+    {"intcmp", "int_cmp", "intcid", "cmp", "itid", "mbid", "ftcamp", "srnd", "tsrc", "wtrid", "wprov", "reflink"},
     {"smid", "smtyp", "emc", "sr_share", "guccounter", "guce_referrer", "guce_referrer_sig"},  # publishers' own
+    {"soc_src", "soc_trk", "sharetype", "sharetoken", "unlocked_article_code", "giftcopy", "traffic_source"},
+    {
+        "dicbo",
+        "obclickid",
+        "oborigurl",
+        "tblci",
+        "taboolaclickid",
+        "irclickid",
+        "irgwc",
+        "cjevent",
+        "ef_id",
+    },  # networks
+    {"_branch_match_id", "_branch_referrer", "_x_tr_sl", "_x_tr_tl", "_x_tr_hl", "_x_tr_pto"},  # Branch, translators
     {"jsessionid", "phpsessid"},  # sessions
 )
-TRACKING_PREFIXES = ("utm_", "mtm_", "pk_", "piwik_", "hsa_", "at_")
-#: Parameters that ask for another form of the same page.
-TWIN_PARAMETERS = frozenset({"amp", "outputtype=amp", "m=1"})
+TRACKING_PREFIXES = ("utm_", "mtm_", "matomo_", "pk_", "piwik_", "hsa_", "at_", "pf_rd_", "gaa_", "fb_action_")
+#: Parameters that ask for another form of the same page, or say that a feed or a button led to it.
+TWIN_PARAMETERS: frozenset[str] = frozenset().union(
+    {"amp", "outputtype=amp", "output=amp", "view=amp", "format=amp", "noamp=mobile", "nonamp=1", "usqp"},
+    {"m=1", "mobile=1", "mobile=true", "view=mobile"},
+    {"print=1", "print=true", "print=yes", "view=print", "printable=1", "printable=true", "format=print"},
+    {"source=rss", "ref=rss", "partner=rss", "from=rss", "rss=1", "mod=rss"},
+)
+#: Pages that only send readers on, by host without its twin labels and path, with the parameter that names the target.
+REDIRECTS: dict[tuple[str, str], tuple[str, ...]] = {
+    ("google.com", "/url"): ("q", "url"),
+    ("l.facebook.com", "/l.php"): ("u",),
+    ("lm.facebook.com", "/l.php"): ("u",),
+    ("l.instagram.com", "/"): ("u",),
+    ("l.threads.com", "/"): ("u",),
+    ("youtube.com", "/redirect"): ("q",),
+    ("out.reddit.com", "/"): ("url",),
+    ("vk.com", "/away.php"): ("to",),
+    ("duckduckgo.com", "/l"): ("uddg",),
+    ("bing.com", "/news/apiclick.aspx"): ("url",),
+    ("slack-redir.net", "/link"): ("url",),
+    ("linkedin.com", "/redir/redirect"): ("url",),
+    ("t.umblr.com", "/redirect"): ("z",),
+    ("getpocket.com", "/redirect"): ("url",),
+    ("disq.us", "/url"): ("url",),
+    ("steamcommunity.com", "/linkfilter"): ("u", "url"),
+}
 #: First labels of a host that name another door to the same pages. "www." is one of them: sites that show different
 #: stories with and without it are next to unknown, while feeds that mix both are common, and readers are sent to
 #: the link as it came, so a fold can only ever join two rows.
@@ -40,7 +78,14 @@ _ESCAPE = re.compile("%([0-9A-Fa-f]{2})?")
 _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 _HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\]")
 _SESSION = re.compile(r";jsessionid=[^/]*", re.IGNORECASE)
-_AMP_PATH = re.compile(r"(?<=[^/])/amp$|(?<=[^/])\.amp(?=\.html?$|$)", re.IGNORECASE)
+_AMP_PATH = re.compile(r"(?<=[^/])/amp(?:/index)?(?:\.html?)?$|(?<=[^/])\.amp(?=\.html?$|$)", re.IGNORECASE)
+#: The file that a folder's address stands for. With a query, index.php may be any page of a site.
+_INDEX_PATH = re.compile(r"(?<=/)(?:index\.(?:s?html?|php)|default\.aspx?)$", re.IGNORECASE)
+#: Copies of AMP pages: the cache's hosts carry "c/s/<host>/<path>", Google and Bing "amp/s/<host>/<path>".
+_AMP_CACHE = re.compile(r"/(?:c|v|wp)/(s/)?([^/]+\..+)", re.DOTALL)
+_AMP_VIEWER = re.compile(r"/amp/(s/)?([^/]+\..+)", re.DOTALL)
+#: So often one wrapper is taken out of another.
+_MAX_WRAPPERS = 3
 #: Scripts that are written without spaces between words, by Unicode names: any place in them may be a word's end.
 _UNSPACED = ("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR")
 _SENTENCE_END = re.compile(r"[.!?…][\"'»”’)\]]*(?=\s)|[。！？]")
@@ -58,15 +103,52 @@ def canonical_url(url: str) -> str:
     """Return the address that stands for a story, so that every way of writing it gives the same text.
 
     The result is for comparing: https, no "www.", mobile or AMP twin, no fragment, tracking or session parameter, no
-    trailing slash, escapes in one form (RFC 3986 section 6.2.2), the host in ASCII. Other parameters keep their order.
+    index file, no trailing slash, escapes in one form (RFC 3986 section 6.2.2), the host in ASCII. Other parameters
+    keep their order. Copies in AMP caches and pages that only send readers on give the address of what they lead to.
     Raises NotAWebAddress.
     """
+    for _ in range(_MAX_WRAPPERS):
+        parts, port = _split(url)
+        host = _host(url, parts.hostname or "")
+        target = _target(host, parts)
+        if target is None:
+            break
+        url = target
     parts, port = _split(url)
     host = _host(url, parts.hostname or "")
     if port is not None and port != _PORTS[parts.scheme]:
         host = f"{host}:{port}"
     query = _query(parts.query)
-    return f"https://{host}{_path(parts.path)}{'?' + query if query else ''}"
+    return f"https://{host}{_path(parts.path, query)}{'?' + query if query else ''}"
+
+
+def _target(host: str, parts: SplitResult) -> str | None:
+    """Return the address that a page only leads to, or None where the page is one itself or leads to none."""
+    target = _amp_target(host, parts)
+    if target is None:
+        names = REDIRECTS.get((host, parts.path.rstrip("/") or "/"), ())
+        values = dict(pair.partition("=")[::2] for pair in reversed(parts.query.split("&")))
+        target = next((unquote_plus(values[name]) for name in names if name in values), None)
+    if target is None:
+        return None
+    try:
+        inner, _ = _split(target)
+        _host(target, inner.hostname or "")
+    except NotAWebAddress:
+        return None
+    return target
+
+
+def _amp_target(host: str, parts: SplitResult) -> str | None:
+    if host == "cdn.ampproject.org" or host.endswith(".cdn.ampproject.org"):
+        found = _AMP_CACHE.fullmatch(parts.path)
+    elif host in ("google.com", "bing.com"):
+        found = _AMP_VIEWER.fullmatch(parts.path)
+    else:
+        return None
+    if found is None:
+        return None
+    return f"http{'s' if found[1] else ''}://{found[2]}{'?' + parts.query if parts.query else ''}"
 
 
 def _split(url: str) -> tuple[SplitResult, int | None]:
@@ -101,16 +183,34 @@ def _host(url: str, host: str) -> str:
     return host
 
 
-def _path(path: str) -> str:
+def _path(path: str, query: str) -> str:
     path = _escapes(_SESSION.sub("", path), safe="/:@!$&'()*+,;=")
     if "/." in path:
-        path = urlsplit(urljoin("https://host/", f".{path}")).path
-    path = path.rstrip("/")
-    return _AMP_PATH.sub("", path).rstrip("/") or "/"
+        path = _without_dots(path)
+    before = ""
+    while path != before:  # an AMP page may be an index file, and the reverse
+        before = path
+        path = _AMP_PATH.sub("", path.rstrip("/"))
+        if not query or not path.casefold().endswith(".php"):
+            path = _INDEX_PATH.sub("", path)
+    return path.rstrip("/") or "/"
+
+
+def _without_dots(path: str) -> str:
+    """Return an absolute path without its segments "." and ".." (RFC 3986 section 5.2.4)."""
+    kept: list[str] = []
+    segments = path.split("/")[1:]
+    for segment in segments:
+        if segment == "..":
+            del kept[-1:]
+        elif segment != ".":
+            kept.append(segment)
+    return "/" + "/".join(kept)
 
 
 def _query(query: str) -> str:
-    kept = [_escapes(pair, safe="/:@!$'()*+,;=?") for pair in query.split("&") if pair and not _is_noise(pair)]
+    pairs = query.replace("&amp;", "&").split("&")
+    kept = [_escapes(pair, safe="/:@!$'()*+,;=?") for pair in pairs if pair and not _is_noise(pair)]
     return "&".join(kept)
 
 
