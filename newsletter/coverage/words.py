@@ -1,0 +1,303 @@
+"""Text to terms: the words of a headline in one form each, its numbers by value, its dates, what capitals tell."""
+
+from __future__ import annotations
+
+import re
+import sys
+import unicodedata
+from dataclasses import dataclass
+from enum import Enum
+from functools import lru_cache
+
+from newsletter.coverage.names import Capital, german_capital
+from newsletter.coverage.stems import family, fold, stem
+from newsletter.coverage.tables import concepts, date_words, multipliers, number_words, series_words
+
+#: Marks stand inside words: without them a word of Hindi or Arabic would fall apart.
+_MARKS = "".join(chr(c) for c in range(0x300, 0x10000) if unicodedata.category(chr(c))[0] == "M")
+_LETTER = rf"(?:[^\W\d_]|[{_MARKS}])"
+#: Names of places that are one word with hyphens inside: Saint-Hilaire, Condé-en-Normandie, Івано-Франківськ.
+_JOINED = re.compile(
+    rf"[^\W\d_]{_LETTER}*(?:-(?:en|sur|sous|de|du|des|la|le|les|et|aux|lès|lez|am|an|der|im|on|upon|under|in|by|d['’]{_LETTER}+|l['’]{_LETTER}+))+-{_LETTER}+"
+    rf"|(?:Saint|Sainte|St|San|Santa|Bad|Івано|Ивано|Санкт|Нью|New)-{_LETTER}+(?:-{_LETTER}+)*"
+)
+_TOKEN = re.compile(rf"\d+(?:[.,:\u00a0\u202f ]\d+)*|{_LETTER}+(?:['’ʼ]{_LETTER}+)*|[%€$£¥₴₽]|[.!?…:;|–—\n]")
+#: German is read with its hyphens: the last part of a compound is not the surname of the first.
+_GERMAN_TOKEN = re.compile(_TOKEN.pattern + "|-")
+_ACRONYM = re.compile(r"\b(?:[^\W\d_]\.){2,}")
+_ELISION = re.compile(r"^(?:l|d|j|m|n|s|t|c|qu|jusqu|lorsqu|puisqu|dell|all|nell|dall|sull|un)['’]", re.IGNORECASE)
+_INVISIBLE = dict.fromkeys([0xAD, 0x200B, 0x200C, 0x200D, 0x200E, 0x200F, 0x2060, 0xFEFF])
+_THOUSANDS = re.compile(r"\d{1,3}(?:[.,\u00a0\u202f ]\d{3})+")
+_DECIMALS = re.compile(r"(.+)[.,](\d+)")
+_CLOCK = re.compile(r"\d{1,2}[:.]\d{2}")
+_SCORE = re.compile(r"(?<![\d.,:/-])(\d{1,2}) ?[-:–] ?(\d{1,2})(?![\d%/.-]|[.,:]\d)")
+_SPANS = (
+    (0x0E00, 0x0EFF, "thai"),
+    (0x1000, 0x109F, "thai"),
+    (0x1780, 0x17FF, "thai"),
+    (0x3040, 0x309F, "hiragana"),
+    (0x30A0, 0x30FF, "katakana"),
+    (0x3400, 0x4DBF, "han"),
+    (0x4E00, 0x9FFF, "han"),
+    (0xAC00, 0xD7AF, "hangul"),
+    (0xF900, 0xFAFF, "han"),
+)
+_ENDS = frozenset(".!?…:;|–—\n")
+_MEASURES = frozenset("%€$£¥₴₽")
+_SIGNS = _MEASURES | {"-"}
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """The numbers and dates that a text names, as values."""
+
+    numbers: frozenset[str] = frozenset()
+    #: Values that name one of a series ("week 46"), and days that the text names ("monday", "11-12").
+    ordinals: frozenset[str] = frozenset()
+    days: frozenset[str] = frozenset()
+    #: What follows a sign or a word of measure, such as percent; tables and market reports differ by these.
+    measures: frozenset[str] = frozenset()
+    #: Results such as "2:1", the smaller number first.
+    scores: frozenset[str] = frozenset()
+
+
+_NO_FIGURES = Figures()
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A text's terms in their order, how they were written, and its figures."""
+
+    terms: tuple[str, ...]
+    #: Terms with a capital where only names have one, with a capital that may mean nothing, and in small letters.
+    capitals: frozenset[str]
+    firsts: frozenset[str]
+    smalls: frozenset[str]
+    figures: Figures
+
+
+def read(text: str, language: str) -> Words:
+    """Return the terms of a text in a language, given by its primary tag or empty."""
+    return Reader(language).read(text)
+
+
+def plain(text: str) -> str:
+    """Return the text with one form for each character and nothing that cannot be seen."""
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", text).translate(_INVISIBLE)
+    if "-" in text:
+        text = _JOINED.sub(lambda match: match[0].replace("-", ""), text)
+    return _ACRONYM.sub(lambda match: match[0].replace(".", ""), text)
+
+
+class _Sort(Enum):
+    """What a token is."""
+
+    WORD = "word"
+    CONCEPT = "concept"
+    PIECES = "pieces"
+    NUMBER = "number"
+    MULTIPLIER = "multiplier"
+    DAY = "day"
+    END = "end"
+    SIGN = "sign"
+
+
+#: What a token is, its terms (or value, or day), and whether it begins with a capital.
+_Token = tuple[_Sort, tuple[str, ...], bool]
+
+
+class Reader:
+    """Reads texts of one language, and remembers each token: the words of a week come again and again."""
+
+    def __init__(self, language: str) -> None:
+        self.language = language
+        self.is_german = language == "de"
+        self.split = (_GERMAN_TOKEN if self.is_german else _TOKEN).findall
+        self.known: dict[str, _Token] = {}
+
+    def read(self, text: str) -> Words:
+        """Return the terms of a text."""
+        text = plain(text)
+        tokens: list[str] = self.split(text)
+        known = self.known
+        sorts = [known.get(token) or self._learn(token) for token in tokens]
+        trusts_capitals = not self.is_german and _capitals(tokens) < 0.6
+        terms: list[str] = []
+        capitals, firsts, smalls = set[str](), set[str](), set[str]()
+        figures = _FigureReader(tokens, self.language)
+        starts = True
+        for place, (sort, found, is_capital) in enumerate(sorts):
+            if sort is _Sort.WORD:
+                terms += found
+                if not is_capital:
+                    smalls.add(found[0])
+                else:
+                    told = german_capital(tokens, place) if self.is_german else Capital.NOTHING
+                    is_name = told is Capital.NAME or (trusts_capitals and not starts)
+                    (smalls if told is Capital.NOUN else capitals if is_name else firsts).add(found[0])
+            elif sort is _Sort.CONCEPT or sort is _Sort.PIECES:
+                terms += found
+            elif sort is not _Sort.END and sort is not _Sort.SIGN:
+                terms += figures.take(sort, found, place)
+            starts = sort is _Sort.END or (starts and sort is _Sort.SIGN)
+        scores = _SCORE.findall(text)
+        told_figures = figures.figures(scores) if figures.any or scores else _NO_FIGURES
+        return Words(tuple(terms), frozenset(capitals), frozenset(firsts), frozenset(smalls), told_figures)
+
+    def _learn(self, token: str) -> _Token:
+        if token in _ENDS:
+            learnt: _Token = (_Sort.END, (), False)
+        elif token in _SIGNS:
+            learnt = (_Sort.SIGN, (), False)
+        elif token[0].isdigit():
+            learnt = (_Sort.NUMBER, (), False)
+        else:
+            learnt = (*_look_up(token, self.language), token[0].isupper())
+        self.known[token] = learnt
+        return learnt
+
+
+class _FigureReader:
+    """Collects the numbers and days of one text."""
+
+    def __init__(self, tokens: list[str], language: str) -> None:
+        self.tokens = tokens
+        self.language = language
+        self.any = False
+        self.numbers: set[str] = set()
+        self.ordinals: set[str] = set()
+        self.days: set[str] = set()
+        self.measures: set[str] = set()
+
+    def figures(self, scores: list[tuple[str, str]]) -> Figures:
+        """Return all that was found, and the results of games among it."""
+        return Figures(
+            frozenset(self.numbers),
+            frozenset(self.ordinals),
+            frozenset(self.days),
+            frozenset(self.measures),
+            frozenset(":".join(sorted(score)) for score in scores),
+        )
+
+    def take(self, sort: _Sort, found: tuple[str, ...], place: int) -> tuple[str, ...]:
+        """Read the token at a place, and return the terms that it makes."""
+        if sort is _Sort.MULTIPLIER:
+            return () if place and self.tokens[place - 1][0].isdigit() else found
+        self.any = True
+        if sort is _Sort.DAY:
+            self.days.update(found)
+            return ()
+        if found:
+            return self._value(found[0], place)
+        token = self.tokens[place]
+        if _CLOCK.fullmatch(token) and token[-3] == ":" and place and self.tokens[place - 1] not in _MEASURES:
+            self.numbers.add(token)
+            return ()
+        return self._value(_normal(token), place)
+
+    def _value(self, value: str, place: int) -> tuple[str, ...]:
+        tokens = self.tokens
+        before = fold(tokens[place - 1]) if place else ""
+        after = fold(tokens[place + 1]) if place + 1 < len(tokens) else ""
+        months = date_words(self.language)
+        month = _month(months.get(after)) or _month(months.get(before))
+        if month and value.isdigit() and int(value) <= 31:
+            self.days.add(f"{int(value)}-{month}")
+            return ()
+        if before in series_words() or (after in series_words() and tokens[place][-1] in "0123456789."):
+            self.ordinals.add(value)
+        factor = multipliers().get(after)
+        if factor:
+            value = _times(value, factor)
+        self.numbers.add(value)
+        if after in _MEASURES or before in _MEASURES or "." in value:
+            self.measures.add(value)
+        is_year = len(value) == 4 and value.isdigit() and 1900 <= int(value) <= 2100
+        return () if is_year else (sys.intern(f"#{value}"),)
+
+
+def _look_up(token: str, language: str) -> tuple[_Sort, tuple[str, ...]]:
+    """Return what sort of thing a word is, and its terms, value or day."""
+    token = _ELISION.sub("", token)
+    if token and _script(token[0]):
+        return _Sort.PIECES, _pieces_of(token)
+    folded = fold(token) if token else ""
+    value = number_words(language).get(folded)
+    if value is not None:
+        return _Sort.NUMBER, (value,)
+    day = date_words(language).get(folded)
+    if day is not None:
+        return _Sort.DAY, (day,)
+    root = sys.intern(stem(folded, family(language))) if folded else ""
+    if not root:
+        return _Sort.SIGN, ()
+    found = concepts(language).get(root)
+    if found is None and folded in multipliers():
+        return _Sort.MULTIPLIER, (root,)
+    return (_Sort.CONCEPT, found) if found else (_Sort.WORD, (root,))
+
+
+def _capitals(tokens: list[str]) -> float:
+    """Return the share of the words that begin with a capital; short words are small in title case."""
+    words = [token for token in tokens if len(token) > 3 and token[0].isalpha()]
+    return sum(word[0].isupper() for word in words) / len(words) if len(words) > 2 else 0.0
+
+
+def _month(day: str | None) -> str:
+    return day[1:] if day is not None and day[0] == "m" else ""
+
+
+def _normal(number: str) -> str:
+    """Return a number with a point for decimals and nothing for thousands: "1.234,5" and "1,234.5" are one."""
+    number = number.replace("\u00a0", " ").replace("\u202f", " ")
+    if _THOUSANDS.fullmatch(number):
+        return re.sub(r"\D", "", number)
+    found = _DECIMALS.fullmatch(number)
+    if found is None:
+        return number.replace(" ", "")
+    return re.sub(r"[., ]", "", found[1]) + "." + found[2]
+
+
+def _times(value: str, factor: int) -> str:
+    try:
+        return f"{float(value) * factor:.6g}"
+    except ValueError:
+        return value
+
+
+@lru_cache(maxsize=65_536)
+def _script(character: str) -> str:
+    """Return the script of a character if it is one that is read by pieces, or nothing."""
+    code = ord(character)
+    if code < 0x0E00:
+        return ""
+    for first, last, name in _SPANS:
+        if first <= code <= last:
+            return name
+    return "han" if code >= 0x20000 else ""
+
+
+def _pieces_of(run: str) -> tuple[str, ...]:
+    """Return the terms of a run of letters without blanks: katakana words whole, other scripts in pairs or threes."""
+    terms: list[str] = []
+    for part in _parts(run):
+        script = _script(part[0])
+        width = 3 if script == "thai" else 2
+        if script in ("katakana", ""):
+            terms.append(fold(part))
+        elif script != "hiragana":
+            terms.extend(part[i : i + width] for i in range(max(1, len(part) - width + 1)))
+    found = concepts("ja")
+    return tuple(term for piece in terms for term in found.get(piece, (sys.intern(piece),)))
+
+
+def _parts(run: str) -> list[str]:
+    parts: list[str] = []
+    for character in run:
+        script = _script(character)
+        if parts and (script == _script(parts[-1][0]) or character == "ー"):
+            parts[-1] += character
+        else:
+            parts.append(character)
+    return parts

@@ -1,0 +1,446 @@
+"""One story once: which stories are about one event, and which only look like it, in many languages."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from newsletter.coverage import Piece, group, materially_new, topics
+from newsletter.coverage.profiles import routine_kind
+from newsletter.coverage.stems import fold, stem
+from newsletter.coverage.words import read
+
+ROOT = Path(__file__).parent.parent
+MONDAY = datetime(2026, 11, 16, 8, tzinfo=UTC)
+
+
+def piece(
+    number: int, title: str, summary: str = "", *, hours: float = 0.0, source: str = "", language: str = "en"
+) -> Piece:
+    return Piece(
+        number, title, summary, source or f"Outlet {number}", MONDAY + timedelta(hours=hours), language=language
+    )
+
+
+#: Other news of the same days, so that a pair is never alone in its batch.
+REST = [
+    piece(
+        101, "Bank holds key rate at 4%", "The central bank left borrowing costs alone for a third meeting.", hours=2
+    ),
+    piece(102, "Chess grandmaster, 14, wins Oslo open", "She drew her last game after six hours.", hours=5),
+    piece(103, "Zwei neue Radwege in Freiburg", "Der Gemeinderat gab das Geld frei.", hours=3, language="de"),
+    piece(104, "Un loup aperçu près d'Annecy", "Un promeneur l'a filmé à l'aube.", hours=7, language="fr"),
+    piece(105, "У Полтаві зацвіли каштани", "Біологи пояснюють це теплою осінню.", hours=9, language="uk"),
+]
+
+SAME_EVENT = [
+    (
+        "en",
+        (
+            "Dam bursts in northern Laos, villages under water",
+            "At least five people died when the Nam Ou dam gave way.",
+        ),
+        ("Laos dam collapse floods hundreds of homes", "Rescuers searched for survivors along the Nam Ou on Monday."),
+    ),
+    (
+        "en",
+        ("Airline Norjet files for bankruptcy", "Norjet cancelled all flights and stranded 20,000 passengers."),
+        ("20,000 passengers stranded as Norjet goes bust", "The Oslo-based carrier said it had run out of money."),
+    ),
+    (
+        "en",
+        ("Tsitsipas and Thiem set up title match at ATP Finals", ""),
+        ("Stefanos Tsitsipas, Dominic Thiem to meet in ATP Finals decider", ""),
+    ),
+    (
+        "de",
+        (
+            "Explosion in Chemiepark Leuna",
+            "Bei einer Explosion im Chemiepark Leuna sind drei Arbeiter verletzt worden.",
+        ),
+        ("Drei Verletzte nach Detonation in Leuna", "Im Chemiepark explodierte am Montag ein Tank."),
+    ),
+    (
+        "de",
+        ("Bahnstreik ab Donnerstag", "Die Gewerkschaft GDL ruft zum Streik bei der Deutschen Bahn auf."),
+        ("GDL kündigt Streik bei der Bahn an", "Von Donnerstag an wollen die Lokführer die Arbeit niederlegen."),
+    ),
+    (
+        "fr",
+        ("Éboulement à Modane : la ligne Lyon-Turin coupée", "Des rochers sont tombés sur les voies dans la nuit."),
+        ("Trains Lyon-Turin à l'arrêt après un éboulement en Maurienne", "Les voies sont obstruées près de Modane."),
+    ),
+    (
+        "uk",
+        ("У Луцьку горить завод підшипників", "Пожежа охопила цех луцького заводу, працівників евакуювали."),
+        ("Пожежа на підприємстві в Луцьку: що відомо", "Рятувальники гасять цех заводу підшипників."),
+    ),
+    (
+        "ru",
+        ("В Алматы столкнулись два автобуса", "В аварии на проспекте Абая пострадали 15 человек."),
+        ("ДТП с автобусами в Алматы: 15 пострадавших", "Автобусы столкнулись утром на проспекте Абая."),
+    ),
+    (
+        "pl",
+        ("Wybuch gazu w kamienicy w Katowicach", "Zginęły dwie osoby, trwa przeszukiwanie gruzów."),
+        ("Katowice: eksplozja gazu zniszczyła kamienicę", "Strażacy wydobyli spod gruzów ciała dwóch osób."),
+    ),
+    (
+        "es",
+        ("Un terremoto de 6,1 sacude Arequipa", "El sismo causó al menos cuatro muertos en el sur de Perú."),
+        ("Cuatro fallecidos por el sismo en Arequipa", "El temblor de magnitud 6,1 dañó cientos de viviendas."),
+    ),
+    (
+        "it",
+        ("Genova, crolla un muro: due feriti", "Il muro è crollato nel quartiere di Marassi."),
+        ("Crollo a Marassi, feriti due operai a Genova", "I vigili del fuoco sono al lavoro nel quartiere."),
+    ),
+    (
+        "ar",
+        ("حريق كبير في مستودع بمدينة طنطا", "اندلع حريق في مستودع للأقمشة في طنطا وأصيب خمسة أشخاص."),
+        ("إصابة خمسة في حريق مستودع أقمشة بطنطا", "قال الدفاع المدني إن الحريق اندلع فجر الاثنين."),
+    ),
+    (
+        "ja",
+        ("熊本で震度6弱の地震、けが人も", "16日朝、熊本県で震度6弱の地震があり、3人がけがをした。"),
+        ("熊本県で震度6弱、3人けが 新幹線は運転見合わせ", "気象庁によると震源は阿蘇地方。"),
+    ),
+    (
+        "zh",
+        ("四川泸定发生5.8级地震", "中国地震台网测定，四川泸定县16日发生5.8级地震。"),
+        ("泸定5.8级地震：暂无人员伤亡", "四川省应急管理厅说，泸定县城震感明显。"),
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("language", "one", "other"), SAME_EVENT, ids=[f"{i}-{c[0]}" for i, c in enumerate(SAME_EVENT)]
+)
+def test_one_event_in_two_outlets_is_one_group(language: str, one: tuple[str, str], other: tuple[str, str]) -> None:
+    pair = [piece(1, *one, language=language), piece(2, *other, hours=4, language=language)]
+    assert group([*pair, *REST]) == [(1, 2)]
+
+
+@pytest.mark.parametrize(
+    ("language", "one", "other"), SAME_EVENT, ids=[f"{i}-{c[0]}" for i, c in enumerate(SAME_EVENT)]
+)
+def test_the_language_is_read_from_the_text_where_nobody_says_it(
+    language: str, one: tuple[str, str], other: tuple[str, str]
+) -> None:
+    del language
+    pair = [piece(1, *one, language=""), piece(2, *other, hours=4, language="")]
+    assert (1, 2) in group([*pair, *REST])
+
+
+#: language, hours between, whether one outlet wrote both, two headlines with summaries.
+LOOK_ALIKES = [
+    ("en", 168, True, ("Week 46 in numbers", "Our weekly report."), ("Week 47 in numbers", "Our weekly report.")),
+    ("en", 24, True, ("Weekly flu report, issue 45", ""), ("Weekly flu report, issue 46", "")),
+    ("en", 24, True, ("Ukraine war live: updates for Monday", ""), ("Ukraine war live: updates for Tuesday", "")),
+    ("en", 24, True, ("Wall Street closes higher on chips", ""), ("Wall Street closes lower on chips", "")),
+    ("en", 24, True, ("Weather forecast for Leeds: rain", ""), ("Weather forecast for Leeds: rain and wind", "")),
+    ("en", 1, False, ("Your horoscope for Monday", "Aries: rest."), ("Your horoscope for Monday", "Aries: act.")),
+    ("en", 1, False, ("News quiz: how much do you know?", ""), ("News quiz: how much do you remember?", "")),
+    ("en", 2, False, ("Rovers 2-1 City: late winner", ""), ("Rovers 0-3 United: late winner", "")),
+    (
+        "en",
+        1,
+        False,
+        ("Fire destroys barn in Ely", "Firefighters from Ely fought the blaze."),
+        ("Fire destroys barn in Wisbech", "Crews from Wisbech fought the blaze."),
+    ),
+    (
+        "en",
+        120,
+        False,
+        ("Norjet files for bankruptcy", "Norjet cancelled all flights."),
+        ("Norjet bosses charged with fraud", "Prosecutors say Norjet hid its debts before bankruptcy."),
+    ),
+    ("de", 24, True, ("Wetter in Ulm: kühl und nass", ""), ("Wetter in Ulm: nass und windig", "")),
+    (
+        "de",
+        24,
+        True,
+        ("Dax schließt im Plus", "Autowerte legen zu."),
+        ("Dax schließt im Minus", "Autowerte geben nach."),
+    ),
+    ("de", 96, True, ("Lottozahlen vom Samstag", ""), ("Lottozahlen vom Mittwoch", "")),
+    (
+        "de",
+        1,
+        False,
+        ("Großbrand in Essen: Lagerhalle in Flammen", "Die Feuerwehr ist im Einsatz."),
+        ("Großbrand in Ulm: Scheune in Flammen", "Die Feuerwehr ist im Einsatz."),
+    ),
+    (
+        "fr",
+        0,
+        False,
+        ("Météo Angers : prévisions du vendredi 10 janvier", ""),
+        ("Météo Nancy : prévisions du vendredi 10 janvier", ""),
+    ),
+    ("fr", 168, True, ("EN DIRECT. France-Irlande : le match", ""), ("EN DIRECT. France-Pologne : le match", "")),
+    (
+        "uk",
+        24,
+        True,
+        ("Курс долара на 16 листопада", "Скільки коштує валюта."),
+        ("Курс долара на 17 листопада", "Скільки коштує валюта."),
+    ),
+    (
+        "uk",
+        2,
+        False,
+        ("Вибори в Грузії: правляча партія заявила про перемогу", ""),
+        ("Вибори в Молдові: правляча партія заявила про перемогу", ""),
+    ),
+    ("pl", 24, True, ("Prognoza pogody na sobotę", "Deszcz."), ("Prognoza pogody na niedzielę", "Deszcz.")),
+    ("es", 24, True, ("El tiempo en Madrid: lluvia", ""), ("El tiempo en Madrid: sol", "")),
+    ("ru", 24, True, ("Курс доллара на 16 ноября", ""), ("Курс доллара на 17 ноября", "")),
+    ("ja", 24, True, ("日経平均、続伸 終値は5万円台", ""), ("日経平均、反落 終値は4万円台", "")),
+]
+
+
+@pytest.mark.parametrize(
+    ("language", "hours", "one_outlet", "one", "other"),
+    LOOK_ALIKES,
+    ids=[f"{number}-{case[0]}" for number, case in enumerate(LOOK_ALIKES)],
+)
+def test_what_only_looks_alike_stays_apart(
+    language: str, hours: int, one_outlet: bool, one: tuple[str, str], other: tuple[str, str]
+) -> None:
+    source = "One outlet" if one_outlet else ""
+    pair = [
+        piece(1, *one, source=source, language=language),
+        piece(2, *other, hours=hours, source=source, language=language),
+    ]
+    assert group([*pair, *REST]) == []
+
+
+def test_one_outlet_needs_more_to_be_grouped_with_itself() -> None:
+    first = ("Norjet files for bankruptcy", "The carrier from Oslo cancelled all of its flights on Monday.")
+    second = ("Where Norjet passengers can turn now", "Other airlines from Oslo offer seats.")
+    apart = [piece(1, *first, source="Post"), piece(2, *second, hours=3, source="Post"), *REST]
+    again = [piece(1, *first, source="Post"), piece(2, *first, hours=3, source="Post"), *REST]
+    assert group(apart) == []
+    assert group(again) == [(1, 2)]
+
+
+def test_two_languages_are_not_mixed() -> None:
+    pair = [
+        piece(1, "Explosion in Leuna", "Drei Arbeiter in Leuna verletzt.", language="de"),
+        piece(2, "Explosion in Leuna", "Three workers injured in Leuna.", language="en"),
+        piece(3, "Leuna blast hurts three", "Three workers were injured.", language="en"),
+    ]
+    groups = group([*pair, *REST])
+    assert not any({1, 3} <= set(ids) for ids in groups if 2 not in ids)
+
+
+def test_groups_do_not_chain() -> None:
+    """A like B and B like C does not make A like C."""
+    chain = [
+        piece(1, "Minister Harlow opens Dunbar bridge", "Harlow cut the ribbon of the Dunbar bridge."),
+        piece(
+            2,
+            "Harlow opens Dunbar bridge, then quits",
+            "Harlow resigned hours after the bridge in Dunbar opened.",
+            hours=6,
+        ),
+        piece(
+            3,
+            "Harlow quits: who could be next minister",
+            "The prime minister looks for a successor to Harlow.",
+            hours=9,
+        ),
+        piece(4, "Successor race: four names for minister", "Four lawmakers want the post that is now free.", hours=20),
+    ]
+    assert not any({1, 4} <= set(ids) for ids in group([*chain, *REST]))
+
+
+def test_a_large_event_is_one_group() -> None:
+    ways = [
+        "Quake of magnitude 7 hits Tonga",
+        "Tonga struck by strong earthquake",
+        "Magnitude 7 earthquake shakes Tonga islands",
+        "Tonga earthquake: tsunami alert issued",
+    ]
+    event = [
+        piece(
+            number + 1,
+            ways[number % 4],
+            "The quake was 7.0 strong; Tonga told people to leave the coast.",
+            hours=number / 4,
+        )
+        for number in range(40)
+    ]
+    assert group([*event, *REST]) == [tuple(range(1, 41))]
+
+
+def test_no_stories_make_no_groups() -> None:
+    assert group([]) == []
+    assert topics([]) == {}
+    assert group([piece(1, "", ""), piece(2, "", "", hours=1), piece(3, "?!", "...")]) == []
+
+
+HEADLINES = [title for case in SAME_EVENT for title in (case[1][0], case[2][0])] + [rest.title for rest in REST]
+
+
+@given(st.permutations(range(len(HEADLINES))))
+@settings(max_examples=25, deadline=None)
+def test_the_order_of_stories_does_not_matter(order: list[int]) -> None:
+    pieces = [piece(number, title, hours=number % 5, language="") for number, title in enumerate(HEADLINES)]
+    shuffled = [pieces[number] for number in order]
+    assert group(shuffled) == group(pieces)
+    assert topics(shuffled) == topics(pieces)
+
+
+@given(st.lists(st.tuples(st.text(max_size=60), st.text(max_size=60)), max_size=6))
+@settings(max_examples=60, deadline=None)
+def test_any_text_can_be_grouped(texts: list[tuple[str, str]]) -> None:
+    pieces = [piece(number, title, summary, language="") for number, (title, summary) in enumerate(texts)]
+    groups = group(pieces)
+    ids = [number for members in groups for number in members]
+    assert len(ids) == len(set(ids))
+    assert all(len(members) > 1 for members in groups)
+    assert set(topics(pieces)) == {one.id for one in pieces}
+
+
+def test_a_topic_holds_several_events() -> None:
+    strike = [
+        piece(1, "Northern Rail drivers walk out", "Drivers of Northern Rail began a strike over pay."),
+        piece(2, "Northern Rail strike: union rejects offer", "The drivers' union said the strike goes on.", hours=80),
+        piece(3, "Northern Rail drivers vote to end strike", "Trains of Northern Rail will run again.", hours=150),
+    ]
+    numbers = topics([*strike, *REST])
+    assert len({numbers[1], numbers[2], numbers[3]}) == 1
+    assert len(set(numbers.values())) == 1 + len(REST)
+    assert group([*strike, *REST]) == []
+
+
+TEXT = "Two people died in a fire in Ely. The fire began in a barn on Mill Road at noon, the brigade said."
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "is_new"),
+    [
+        # news
+        (TEXT, TEXT.replace("Two", "Three"), True),
+        (TEXT, TEXT + " Damage is put at 1.4 million pounds.", True),
+        (TEXT, TEXT + " Detectives arrested the owner on suspicion of insurance fraud.", True),
+        (TEXT, "Owner of Ely barn charged with arson. Prosecutors say he wanted money from an insurer.", True),
+        ("Bei dem Brand starben zwei Menschen.", "Bei dem Brand starben drei Menschen.", True),
+        ("Під завалами знайшли двох загиблих.", "Під завалами знайшли трьох загиблих.", True),
+        ("地震で2人がけがをした。", "地震で5人がけがをした。", True),
+        # no news
+        (TEXT, TEXT, False),
+        (TEXT, "", False),
+        ("", "", False),
+        (TEXT, TEXT[:60] + "…", False),
+        (TEXT[:60] + "…", TEXT, False),
+        (TEXT.replace("barn", "bran"), TEXT, False),
+        (TEXT.replace("brigade", "brigde"), TEXT, False),
+        (
+            TEXT,
+            "The fire began in a barn on Mill Road at noon, the brigade said. Two people died in a fire in Ely.",
+            False,
+        ),
+        (TEXT, TEXT + " Read more on our live page about fires and floods. Subscribe to our newsletter today.", False),
+        (TEXT, TEXT + " Updated at 14:35.", False),
+        (TEXT, TEXT + " (2026)", False),
+        (TEXT, TEXT.replace("Two", "2"), False),
+        (TEXT, TEXT.upper(), False),
+    ],
+)
+def test_only_new_facts_make_a_story_new(before: str, after: str, is_new: bool) -> None:
+    assert materially_new(before, after) is is_new
+
+
+@pytest.mark.parametrize(
+    ("language", "forms"),
+    [
+        ("uk", "Харків Харкова Харкові харківський Харківщина харків'яни"),
+        ("uk", "Львів Львова львівська Львівщині"),
+        ("uk", "Київ Києва Києві київський"),
+        ("uk", "Зеленський Зеленського Зеленському"),
+        ("ru", "Москва Москвы Москве"),
+        ("pl", "Zełenski Zełenskiego Zełenskim"),
+        ("pl", "Kraków Krakowa Krakowie"),
+        ("en", "Ukraine Ukrainian Ukraine's"),
+        ("en", "Turkey Turkish"),
+        ("en", "collapse collapses collapsed collapsing"),
+        ("de", "Schweiz Schweizer"),
+        ("fr", "manifestant manifestants manifestante"),
+        ("es", "vecino vecinos vecina vecinas"),
+        ("ar", "مدرسة المدرسة مدرسات"),
+    ],
+)
+def test_the_forms_of_a_word_are_one(language: str, forms: str) -> None:
+    found = {read(form, language).terms[0] for form in forms.split()}
+    assert len(found) == 1
+
+
+@pytest.mark.parametrize("word", ["Straße", "ÉCOLE", "Łódź", "ГЕНІЧЕСЬК", "الطَّقْس", "भारत", "東京"])
+def test_folding_a_folded_word_changes_nothing(word: str) -> None:
+    assert fold(fold(word)) == fold(word)
+
+
+@given(st.text(min_size=1), st.sampled_from(["english", "germanic", "romance", "slavic", "arabic", "other"]))
+def test_every_word_has_a_stem(word: str, rules: str) -> None:
+    folded = fold(word)
+    assert not folded or stem(folded, rules) is not None
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "numbers"),
+    [
+        ("1,234 people", "en", {"1234"}),
+        ("1.234 Menschen", "de", {"1234"}),
+        ("85 000 foyers", "fr", {"85000"}),
+        ("1,4 milliard", "fr", {"1.4e+09"}),
+        ("$1.4bn", "en", {"1.4e+09"}),
+        ("twelve dead", "en", {"12"}),
+        ("zwölf Tote", "de", {"12"}),
+        ("п'ятеро загиблих", "uk", {"5"}),
+        ("60 тис. осель", "uk", {"60000"}),
+        ("6,1 grados", "es", {"6.1"}),
+        ("one man", "en", set()),
+    ],
+)
+def test_numbers_are_read_by_value(text: str, language: str, numbers: set[str]) -> None:
+    assert read(text, language).figures.numbers == numbers
+
+
+@pytest.mark.parametrize(
+    ("title", "kind"),
+    [
+        ("Your horoscope for today", "horoscope"),
+        ("Гороскоп на 16 листопада", "horoscope"),
+        ("Wetter: Schnee bis in tiefe Lagen", "weather"),
+        ("Погода у Львові на суботу", "weather"),
+        ("東京の天気 16日は雨", "weather"),
+        ("Lottozahlen vom Samstag", "lottery"),
+        ("Storm Nora live: the latest", "live"),
+        ("La Bourse de Paris finit stable", "market"),
+        ("Minister quits over loan", ""),
+        ("Horoskope werden beliebter", "horoscope"),
+        ("Livestock market burns down", ""),
+    ],
+)
+def test_routine_headlines_are_known(title: str, kind: str) -> None:
+    assert routine_kind(title) == kind
+
+
+def test_the_benchmark_of_grouping_runs() -> None:
+    command = [sys.executable, "-m", "bench.grouping", "--stories", "400", "--json"]
+    output = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    figures = json.loads(output)
+    assert figures["stories"] == 400
+    assert figures["groups"] > 20
+    assert min(figures["group_s"], figures["group_quarter_s"], figures["growth_ratio"]) > 0
