@@ -96,8 +96,8 @@ class Database:
             "Install the newer version that made it."
         )
 
-    def upgrade(self) -> None:
-        """Bring the schema to this program's revision, creating the tables where there are none."""
+    def upgrade(self, revision: str = "head") -> None:
+        """Bring the schema to this program's revision, or to an older one; create the tables where there are none."""
         if self.is_sqlite and self.url.database:
             Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
         config = _alembic_config()
@@ -105,7 +105,7 @@ class Database:
             connection.info["write"] = True
             with connection.begin():
                 config.attributes["connection"] = connection
-                command.upgrade(config, "head")
+                command.upgrade(config, revision)
 
     def connect(self) -> Connection:
         """Return a bare connection, for schema tools."""

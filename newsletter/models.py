@@ -5,13 +5,16 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import JSON, CheckConstraint, Column, Index, Text, UniqueConstraint
+from sqlalchemy import JSON, CheckConstraint, Column, Index, Text, UniqueConstraint, false, text, true
 from sqlmodel import Field, SQLModel
 
 import subscribers.models  # noqa: F401 - foreign keys here name its tables; there is one metadata
 from newsletter.errors import Refused
 from newsletter.mail import Mail, Sender
 from subscribers.columns import UtcDateTime, one_of, word_type
+
+#: Columns that a later revision added hold this in the rows that were there before.
+_EMPTY = {"server_default": text("''")}
 
 
 class Region(SQLModel, table=True):
@@ -22,8 +25,12 @@ class Region(SQLModel, table=True):
     id: int = Field(default=None, primary_key=True)
     code: str = Field(max_length=32, unique=True)
     name: str = Field(max_length=100)
-    #: Names and places that mark a story as being about this region.
+    #: Names and places that mark a story as being about this region, beside those that the gazetteer knows.
     words: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    #: The code of the region that this one lies in; empty for the one that ISO 3166-2 gives, if any.
+    parent: str = Field(default="", max_length=32, sa_column_kwargs=_EMPTY)
+    #: Degrees south, west, north, east: stories that say where they happened belong to the region they lie in.
+    area: list[float] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
 
 
 class Source(SQLModel, table=True):
@@ -46,6 +53,17 @@ class Source(SQLModel, table=True):
     succeeded_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     failures: int = Field(default=0)
     last_error: str = Field(default="", sa_column=Column(Text, nullable=False))
+    #: Since when every reading has failed.
+    failing_since: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    #: Not read before this time: it failed, or its server asked for rest.
+    next_fetch_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    #: When it last brought a story that was not known.
+    new_story_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    #: What is odd about it although it can be read, such as a new address that its server announces.
+    notice: str = Field(default="", sa_column=Column(Text, nullable=False, server_default=text("''")))
+    #: When the editors were told of the trouble that it is in.
+    told_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    first_fetched_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
 class SourceRegion(SQLModel, table=True):
@@ -61,7 +79,7 @@ class Story(SQLModel, table=True):
     """One published piece, known by its canonical URL."""
 
     __tablename__ = "story"
-    __table_args__ = (Index(None, "published_at"),)
+    __table_args__ = (Index(None, "published_at"), Index(None, "coverage"))
 
     id: int = Field(default=None, primary_key=True)
     #: The source that brought it first.
@@ -75,10 +93,50 @@ class Story(SQLModel, table=True):
     language: str = Field(default="", max_length=35)
     image_url: str = Field(default="", max_length=2000)
     image_alt: str = Field(default="", max_length=500)
+    image_credit: str = Field(default="", max_length=200, sa_column_kwargs=_EMPTY)
+    #: The picture as stored for mails: `Picture.sha256`; and why there is none although the source names one.
+    picture: str = Field(default="", max_length=64, sa_column_kwargs=_EMPTY)
+    picture_problem: str = Field(default="", sa_column=Column(Text, nullable=False, server_default=text("''")))
+    #: What its source files it under.
+    categories: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=True))
+    #: Where it was written, as agencies put it before the text: "KYIV, Nov 20 (Reuters)". Only regions are told by it.
+    dateline: str = Field(default="", max_length=100, sa_column_kwargs=_EMPTY)
+    #: Where it happened, in degrees, where its source says so.
+    latitude: float | None = Field(default=None)
+    longitude: float | None = Field(default=None)
     published_at: datetime = Field(sa_type=UtcDateTime)
+    #: False: the source gave no date, or one in the future, and `published_at` is when it was first seen.
+    is_dated: bool = Field(default=True, sa_column_kwargs={"server_default": true()})
     first_seen_at: datetime = Field(sa_type=UtcDateTime)
     #: When its title, summary or picture last changed at the source.
     updated_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    #: The id of the first story about the same event, for each story of a group; None for one that stands alone.
+    coverage: int | None = Field(default=None)
+    #: Which regions and sources its tags were made from; empty when it has to be tagged again.
+    tagged_as: str = Field(default="", max_length=16, sa_column_kwargs=_EMPTY)
+
+
+class StorySource(SQLModel, table=True):
+    """This source carried this story; a story that aggregators repeat has several."""
+
+    __tablename__ = "story_source"
+
+    story_id: int = Field(foreign_key="story.id", primary_key=True)
+    source_id: int = Field(foreign_key="source.id", primary_key=True)
+
+
+class Picture(SQLModel, table=True):
+    """A picture as mails show it: resized, without metadata. Its address is its hash, so it never changes."""
+
+    __tablename__ = "picture"
+
+    #: Of the body, as 64 hexadecimal digits.
+    sha256: str = Field(max_length=64, primary_key=True)
+    media_type: str = Field(max_length=20)
+    width: int
+    height: int
+    body: bytes
+    created_at: datetime = Field(sa_type=UtcDateTime)
 
 
 class StoryRegion(SQLModel, table=True):
@@ -90,6 +148,8 @@ class StoryRegion(SQLModel, table=True):
     region_id: int = Field(foreign_key="region.id", primary_key=True)
     #: Such as: "Kharkiv" in the headline.
     evidence: str = Field(max_length=200)
+    #: From 0 to 1; under `newsletter.regions.ABOUT` it is a passing mention.
+    strength: float = Field(default=1.0, sa_column_kwargs={"server_default": "1"})
 
 
 class DeadlineRule(StrEnum):
@@ -138,6 +198,8 @@ class Edition(SQLModel, table=True):
     max_stories: int = Field(default=9)
     #: Only stories published in this many days before the send time.
     max_age_days: int = Field(default=8)
+    #: In a thin week, stories of the region that its regions lie in fill the issue up to `min_stories`.
+    fall_back: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
     created_at: datetime = Field(sa_type=UtcDateTime)
     enabled: bool = Field(default=True)
 
@@ -250,6 +312,8 @@ class IssueStory(SQLModel, table=True):
     summary: str = Field(default="", sa_column=Column(Text, nullable=False))
     score: float = Field(default=0.0)
     reasons: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    #: Headline and summary as the source had them when the issue was approved, to tell an update by.
+    sent_text: str = Field(default="", sa_column=Column(Text, nullable=False, server_default=text("''")))
 
 
 class DeliveryState(StrEnum):

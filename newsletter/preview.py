@@ -34,6 +34,7 @@ _FLAGS = [
 _PATIENCE = 60
 #: Chromium draws no picture taller than this.
 _TALLEST = 16_000
+_NO_PICTURES: Mapping[str, str] = {}
 
 #: Frames are as wide as asked for, which a browser window below 500 pixels is not.
 _RULER = """<!DOCTYPE html><meta charset="utf-8"><title></title>
@@ -63,14 +64,20 @@ class PreviewError(NewsletterError):
     """The browser did not draw the pictures."""
 
 
-def write_preview(mail: Mail, values: Mapping[str, str], folder: Path, name: str) -> list[Path]:
+def write_preview(
+    mail: Mail, values: Mapping[str, str], folder: Path, name: str, *, pictures: Mapping[str, str] = _NO_PICTURES
+) -> list[Path]:
     """Write the mail as a reader with these values gets it, and return the files: html, text, then pictures if any.
 
-    Raises PreviewError when there is a Chromium that fails; html and text are written then.
+    `pictures` has data URLs for the addresses of pictures that need not be on the web yet. Raises PreviewError when
+    there is a Chromium that fails; html and text are written then.
     """
     folder.mkdir(parents=True, exist_ok=True)
     html, text = folder / f"{name}.html", folder / f"{name}.txt"
-    html.write_text(mail.html_for(values), encoding="utf-8")
+    markup = mail.html_for(values)
+    for address, data in pictures.items():
+        markup = markup.replace(f'src="{address}"', f'src="{data}"')
+    html.write_text(markup, encoding="utf-8")
     text.write_text(f"Subject: {mail.subject}\n\n{mail.text_for(values)}", encoding="utf-8")
     chromium = find_chromium()
     return [html, text, *(_draw(chromium, html) if chromium else [])]

@@ -18,7 +18,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 from sqlmodel import Session, col, func, select
 
-from newsletter import delivery, gather, issues, signup
+from newsletter import delivery, gather, issues, pictures, signup
 from newsletter.app import App
 from newsletter.errors import NewsletterError, Refused
 from newsletter.issues import Slot
@@ -87,14 +87,19 @@ def due_for(edition: Edition, rows: Sequence[Issue], now: datetime, late_limit: 
     return found
 
 
-def gather_is_due(fetched: Sequence[datetime | None], now: datetime, every: timedelta) -> bool:
-    """Tell whether any enabled source was never read, or not for `every`. Pure."""
-    return any(at is None or now - at >= every for at in fetched)
+def gather_is_due(sources: Sequence[Source], now: datetime, every: timedelta) -> bool:
+    """Tell whether any of the sources was never read, or not for `every`, and is not left alone for now. Pure."""
+    return any(
+        (one.fetched_at is None or now - one.fetched_at >= every) and not gather.is_resting(one, now)
+        for one in sources
+        if one.enabled
+    )
 
 
 def tick(app: App, stop: threading.Event | None = None) -> list[Done]:
     """Do everything that is due now and return what was done. One failure never keeps the rest from being done."""
     done = _guarded("gathering", partial(_gather, app))
+    done += _guarded("telling the editors", partial(_tell_editors, app))
     with app.db.reading() as session:
         editions = session.exec(select(Edition).where(col(Edition.enabled)).order_by(Edition.slug)).all()
     for edition in editions:
@@ -133,13 +138,22 @@ def _guarded(name: str, step: Callable[[], list[Done]]) -> list[Done]:
 
 def _gather(app: App) -> list[Done]:
     with app.db.reading() as session:
-        fetched = session.exec(select(Source.fetched_at).where(col(Source.enabled))).all()
-    if not gather_is_due(fetched, app.clock(), timedelta(minutes=app.settings.schedule.gather_every)):
+        sources = session.exec(select(Source).where(col(Source.enabled))).all()
+    if not gather_is_due(sources, app.clock(), timedelta(minutes=app.settings.schedule.gather_every)):
         return []
     reports = gather.gather(app.db, app.open_source, clock=app.clock, threads=app.settings.fetch.threads)
-    new, updated = sum(one.new for one in reports), sum(one.updated for one in reports)
-    done = [Done(f"sources read: {len(reports)}; new stories: {new}, updated: {updated}")]
-    return done + [Done(f"source {one.slug}: {one.error}", failed=True) for one in reports if one.error]
+    read = [one for one in reports if one.resting_until is None]
+    new, updated = sum(one.new for one in read), sum(one.updated for one in read)
+    done = [Done(f"sources read: {len(read)}; new stories: {new}, updated: {updated}")]
+    return done + [Done(f"source {one.slug}: {one.error}", failed=True) for one in read if one.error]
+
+
+def _tell_editors(app: App) -> list[Done]:
+    editors = app.settings.schedule.editors
+    told = gather.tell_editors(
+        app.db, app.provider, app.renderer, editors=editors, patience=app.patience, now=app.clock()
+    )
+    return [Done(f"told the editors of {told} source{'s' if told > 1 else ''} in trouble")] if told else []
 
 
 def _edition(app: App, edition: Edition, stop: threading.Event | None) -> list[Done]:
@@ -178,12 +192,14 @@ def _draft(app: App, edition_id: int, slot: Slot, name: str) -> list[Done]:
         edition = session.get_one(Edition, edition_id, with_for_update=True)
         if _exists(session, edition_id, slot.week):  # another scheduler was faster
             return []
-        drafted = issues.draft(session, edition, slot, app.clock())
+        drafted = issues.draft(session, edition, slot, app.clock(), weights=app.weights)
+        issue_id, count = drafted.issue.id, len(drafted.choice.chosen)
         if drafted.issue.state is IssueState.SKIPPED:
             return [Done(f"{name}: skipped: {drafted.issue.reason}")]
         held = edition.deadline_rule == DeadlineRule.HOLD
-        what = "it waits for approval" if held else "it goes out at its time, approved or not"
-        return [Done(f"{name}: drafted with {len(drafted.choice.chosen)} stories; {what}")]
+    pictures.fetch_pictures(app.db, app.client, issue_id, clock=app.clock)
+    what = "it waits for approval" if held else "it goes out at its time, approved or not"
+    return [Done(f"{name}: drafted with {count} stories; {what}")]
 
 
 def _missed(app: App, edition_id: int, slot: Slot, name: str) -> list[Done]:

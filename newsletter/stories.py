@@ -1,12 +1,8 @@
-"""Decisions about stories, as pure functions: one address for one story, and which regions it is about."""
+"""Decisions about stories, as pure functions: one address for one story, and a text cut to a length."""
 
 from __future__ import annotations
 
 import re
-import unicodedata
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import lru_cache
 from urllib.parse import SplitResult, quote, unquote_plus, urlsplit
 
 from newsletter.errors import NewsletterError
@@ -86,8 +82,6 @@ _AMP_CACHE = re.compile(r"/(?:c|v|wp)/(s/)?([^/]+\..+)", re.DOTALL)
 _AMP_VIEWER = re.compile(r"/amp/(s/)?([^/]+\..+)", re.DOTALL)
 #: So often one wrapper is taken out of another.
 _MAX_WRAPPERS = 3
-#: Scripts that are written without spaces between words, by Unicode names: any place in them may be a word's end.
-_UNSPACED = ("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR")
 _SENTENCE_END = re.compile(r"[.!?…][\"'»”’)\]]*(?=\s)|[。！？]")
 
 
@@ -235,107 +229,6 @@ def _escapes(text: str, *, safe: str) -> str:
         return character if character in _UNRESERVED else match[0].upper()
 
     return quote(_ESCAPE.sub(one, text), safe=safe + "%", errors="replace")
-
-
-@dataclass(frozen=True)
-class RegionWords:
-    """A region and what names it. Words in capitals only (US, EU) match exactly, others in any case."""
-
-    code: str
-    name: str
-    words: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class RegionMatch:
-    """A region that a story is about, and why we think so, such as: "Kharkiv" in the headline."""
-
-    code: str
-    evidence: str
-
-
-def match_regions(headline: str, summary: str, regions: Sequence[RegionWords]) -> list[RegionMatch]:
-    """Return a match for each region that is named in the headline or, failing that, in the summary, in order.
-
-    Only whole words count, by Unicode's letters and marks.
-    """
-    places = [("headline", _Text.of(headline)), ("summary", _Text.of(summary))]
-    matches = []
-    for region in regions:
-        found = _first_word(region, places)
-        if found:
-            word, place = found
-            matches.append(RegionMatch(region.code, f'"{shorten(word, 150)}" in the {place}'))
-    return matches
-
-
-def _first_word(region: RegionWords, places: list[tuple[str, _Text]]) -> tuple[str, str] | None:
-    for place, text in places:
-        for word in (region.name, *region.words):
-            if text.has(word):
-                return word, place
-    return None
-
-
-@dataclass(frozen=True)
-class _Text:
-    """A text in the two forms that words are looked up in."""
-
-    exact: str
-    folded: str
-    #: Where everything is in capitals, capitals do not tell the country US from the word.
-    shouted: bool
-
-    @classmethod
-    def of(cls, text: str) -> _Text:
-        exact = _one_form(text)
-        return cls(exact, _fold(exact), exact.isupper())
-
-    def has(self, word: str) -> bool:
-        needle, is_exact = _needle(word)
-        if not needle or (is_exact and self.shouted):
-            return False
-        text = self.exact if is_exact else self.folded
-        start = text.find(needle)
-        while start >= 0:
-            if _stands_alone(text, start, start + len(needle)):
-                return True
-            start = text.find(needle, start + 1)
-        return False
-
-
-@lru_cache(maxsize=65_536)
-def _needle(word: str) -> tuple[str, bool]:
-    """Return what to look for, and whether its capitals matter."""
-    word = _one_form(word)
-    return (word, True) if word.isupper() else (_fold(word), False)
-
-
-def _one_form(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFC", text).replace("’", "'").split())
-
-
-def _fold(text: str) -> str:
-    return unicodedata.normalize("NFC", text.casefold())
-
-
-def _stands_alone(text: str, start: int, end: int) -> bool:
-    """Say whether text[start:end] is not a part of a longer word."""
-    before = start > 0 and _joins(text[start - 1]) and _joins(text[start])
-    after = end < len(text) and _joins(text[end]) and (_joins(text[end - 1]) or _is_mark(text[end]))
-    return not before and not after
-
-
-@lru_cache(maxsize=4096)
-def _joins(character: str) -> bool:
-    """Say whether the character makes one word with its neighbour: a letter, digit or mark of a script with spaces."""
-    if unicodedata.category(character)[0] not in "LMN":
-        return False
-    return not unicodedata.name(character, "").startswith(_UNSPACED)
-
-
-def _is_mark(character: str) -> bool:
-    return unicodedata.category(character)[0] == "M"
 
 
 def shorten(text: str, limit: int) -> str:

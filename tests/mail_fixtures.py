@@ -12,7 +12,7 @@ from functools import cache
 from PIL import Image, ImageDraw, ImageFilter
 
 from newsletter.mail import Sender
-from newsletter.render import Card, ConfirmContent, IssueContent, RegionTag
+from newsletter.render import Card, ConfirmContent, IssueContent, RegionTag, SourcesContent, TroubledSource
 
 NONCE = "5f0c1e7a9b3d4826"
 #: What fills the holes for one reader.
@@ -283,6 +283,25 @@ def confirm() -> ConfirmContent:
         confirm_url="https://news.example.org/c/k7Qm2xV9bTz4.3c2b1a0f9e8d7c6b5a4938271605",
         weekday=5,
         valid_days=7,
+        sender=content.sender,
+    )
+
+
+def sources() -> SourcesContent:
+    """Return what tells editors of sources in trouble."""
+    content = issue()
+    return SourcesContent(
+        edition_name=content.edition_name,
+        language="en",
+        publisher=content.publisher,
+        postal_address=content.postal_address,
+        contact=content.contact,
+        sources=(
+            TroubledSource("The Harbour Post", "It has failed for 5 days: There is nothing at this address."),
+            TroubledSource(
+                "<b>Bold</b> & Sons {{ 7*7 }}", "It has brought no new story for 6 weeks, since 2026-10-11."
+            ),
+        ),
         sender=content.sender,
     )
 

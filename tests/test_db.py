@@ -17,7 +17,7 @@ from sqlmodel import Session, SQLModel, select
 from newsletter import db as db_module
 from newsletter.db import Database
 from newsletter.errors import ConfigurationError, SchemaError
-from newsletter.models import Region, Story
+from newsletter.models import Edition, IssueStory, Region, Story, StoryRegion, StorySource
 from subscribers.models import MailingList
 from tests.builders import NOW
 from tests.databases import created_database, empty_database
@@ -67,6 +67,67 @@ def test_checks_and_triggers_are_the_models_too(migrated: Database, tmp_path: Pa
         assert checks(migrated) == checks(created)
         assert schema_objects(migrated) == schema_objects(created)
     assert schema_objects(migrated)
+
+
+def test_an_old_database_with_data_is_upgraded(tmp_path: Path) -> None:
+    _upgrade_with_data("sqlite", tmp_path)
+
+
+@pytest.mark.postgresql
+def test_an_old_database_with_data_is_upgraded_on_postgresql(tmp_path: Path) -> None:
+    _upgrade_with_data("postgresql", tmp_path)
+
+
+def _upgrade_with_data(kind: str, folder: Path) -> None:
+    """Fill a database of revision 0001, upgrade it, and see that what was there is there, and is what it should be."""
+    with empty_database(kind, folder) as db:
+        db.upgrade("0001")
+        with db.transaction() as session:
+            for statement in _OLD_ROWS:
+                session.connection().exec_driver_sql(statement)
+        with pytest.raises(SchemaError, match="newsletter db upgrade"):
+            db.check_schema()
+        db.upgrade()
+        db.check_schema()
+        with db.reading() as session:
+            story = session.exec(select(Story)).one()
+            assert (story.title, story.categories or [], story.coverage) == ("Ferry reopens", [], None)
+            assert (story.is_dated, story.tagged_as, story.picture) == (True, "", "")
+            carried = session.exec(select(StorySource)).one()
+            assert (carried.story_id, carried.source_id) == (story.id, story.source_id)
+            sent = {row.issue_id: row.sent_text for row in session.exec(select(IssueStory))}
+            assert sent == {1: "Ferry reopens\nThe first boat left.", 2: ""}
+            assert session.exec(select(StoryRegion)).one().strength == 1.0
+            assert session.exec(select(Edition)).one().fall_back is False
+
+
+_OLD_ROWS = (
+    "INSERT INTO region (id, code, name, words) VALUES (1, 'FEN', 'The Fens', '[]')",
+    "INSERT INTO mailing_list (id, slug, name, created_at) VALUES (1, 'fens', 'Fens', '2026-11-01 00:00:00+00:00')",
+    "INSERT INTO source (id, slug, name, kind, url, language, weight, enabled, etag, last_modified, failures, last_error) "
+    "VALUES (1, 'post', 'Post', 'feed', 'https://post.example/feed', 'en', 1, true, '', '', 0, '')",
+    "INSERT INTO story (id, source_id, url, link, title, summary, author, language, image_url, image_alt, published_at, "
+    "first_seen_at) VALUES (1, 1, 'https://post.example/1', 'https://post.example/1', 'Ferry reopens', "
+    "'The first boat left.', '', 'en', '', '', '2026-11-01 00:00:00+00:00', '2026-11-01 00:00:00+00:00')",
+    "INSERT INTO story_region (story_id, region_id, evidence) VALUES (1, 1, 'from Post')",
+    "INSERT INTO edition (id, slug, name, tagline, region_name, list_id, language, sender_name, sender_address, reply_to, "
+    "publisher, postal_address, contact, send_weekday, send_hour_minute, time_zone, draft_hours, deadline_rule, min_stories, "
+    "max_stories, max_age_days, created_at, enabled) VALUES (1, 'fens', 'Fens', '', '', 1, 'en', 'F', 'f@f.example', '', 'P', "
+    "'A', 'c@f.example', 5, '07:00', 'UTC', 24, 'hold', 4, 9, 8, '2026-11-01 00:00:00+00:00', true)",
+    *(
+        "INSERT INTO issue (id, edition_id, week, number, state, expected, put_off, stops, reason, send_at, drafted_at, "
+        "subject_override, preheader_override, approved_at, approved_by, subject, html, text, nonce, from_name, from_address, "
+        f"reply_to, content_hash) VALUES ({number}, 1, '2026-W4{number}', {number}, '{state}', 0, 0, 0, '', "
+        f"'2026-11-0{number} 07:00:00+00:00', '2026-11-01 00:00:00+00:00', '', '', '2026-11-01 00:00:00+00:00', '', '', '', "
+        "'', '', '', '', '', 'x')"
+        for number, state in ((1, "sent"), (2, "draft"))
+    ),
+    *(
+        "INSERT INTO issue_story (issue_id, story_id, position, pinned, dropped, headline, summary, score, reasons) "
+        f"VALUES ({number}, 1, 0, false, false, '', '', 0, '[]')"
+        for number in (1, 2)
+    ),
+)
 
 
 def test_upgrading_twice_is_harmless(migrated: Database) -> None:

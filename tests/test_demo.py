@@ -34,8 +34,12 @@ def test_the_demo_leaves_what_it_promises(tmp_path: Path) -> None:
     assert len({reader for _, reader in counts}) == 25
     assert {path.suffix for path in (tmp_path / "demo/preview").iterdir()} == {".html", ".txt", ".png"}
     assert (tmp_path / "demo/newsletter.db").is_file()
+    fenland = next(mail for mail in mails if "fenland" in str(mail["List-Id"]))
+    part = fenland.get_body(("plain",))
+    assert part is not None
+    assert "Also reported by" in part.get_content()
     for sentence in (
-        "42 stories came from 7 sources; 2 were rewritten",
+        "45 stories came from 7 sources; 2 were rewritten",
         "fenland-weekly: 15 of 15 readers got it.",
         "The lead leads because: ",
         "27 mails for 25 people, 2 marked tests; nobody got one twice.",

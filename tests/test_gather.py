@@ -21,10 +21,9 @@ from newsletter.models import Region, Source, SourceRegion, Story, StoryRegion
 from newsletter.sources import Fetched, Item, Previous, load_source
 from newsletter.sources import Source as Fetcher
 from newsletter.sources.http import Client
-from newsletter.stories import RegionMatch, RegionWords
 from tests.contracts.sources import Entry, json_feed, rss
 from tests.databases import database, sqlite_database
-from tests.servers.http import FeedServer
+from tests.servers.http import LOOPBACK, FeedServer
 
 __all__ = ["database", "sqlite_database"]
 
@@ -44,13 +43,18 @@ FERRY = Item("https://post.example/ferry", "Ferry reopens", "The first boat left
         (replace(FERRY, title=" A\n title\x00 "), "title", "A title"),
         (replace(FERRY, title="\ud800x"), "title", "x"),
         (replace(FERRY, title="word " * 200), "title", ("word " * 100)[:-1] + "…"),
-        (replace(FERRY, summary="One. " * 400), "summary", ("One. " * 200)[:-1]),
+        (replace(FERRY, summary="", content="The first boat left at noon."), "summary", "The first boat left at noon."),
+        (replace(FERRY, image_credit="x" * 300), "image_credit", "x" * 199 + "…"),
+        (replace(FERRY, categories=("Ferries", " Ferries ", "", "Islands")), "categories", ("Ferries", "Islands")),
+        (replace(FERRY, point=(52.4, 0.26)), "latitude", 52.4),
+        (replace(FERRY, point=(52.4, 0.26)), "longitude", 0.26),
         (replace(FERRY, author="x" * 300), "author", "x" * 199 + "…"),
         (replace(FERRY, image_alt="x" * 600), "image_alt", "x" * 499 + "…"),
         (replace(FERRY, image_url="https://post.example/" + "x" * 2_000), "image_url", ""),
         (replace(FERRY, image_url="javascript:alert(1)"), "image_url", ""),
         (replace(FERRY, language=""), "language", "en"),
-        (replace(FERRY, language="uk"), "language", "uk"),
+        (replace(FERRY, language="en-GB"), "language", "en-GB"),
+        (replace(FERRY, language="uk"), "language", "en"),  # many systems declare a language that the text is not in
         (replace(FERRY, language="not a tag at all"), "language", "en"),
         # dates: the item's, else its change, else now; never in the future
         (FERRY, "published_at", NOW - timedelta(days=1)),
@@ -61,11 +65,14 @@ FERRY = Item("https://post.example/ferry", "Ferry reopens", "The first boat left
         ),
         (replace(FERRY, published_at=None), "published_at", NOW),
         (replace(FERRY, published_at=NOW + timedelta(days=3)), "published_at", NOW),
+        (replace(FERRY, published_at=NOW + timedelta(minutes=50)), "is_dated", True),
+        (replace(FERRY, published_at=NOW + timedelta(days=3)), "is_dated", False),
+        (replace(FERRY, published_at=None), "is_dated", False),
         (replace(FERRY, published_at=NOW.astimezone(timezone(timedelta(hours=-8)))), "published_at", NOW),
     ],
 )
 def test_an_item_is_made_fit_to_be_stored(item: Item, field_name: str, value: object) -> None:
-    ((candidate,), _) = candidates([item], [], language="en", now=NOW)
+    ((candidate,), _) = candidates([item], language="en", now=NOW)
     assert getattr(candidate, field_name) == value
 
 
@@ -78,7 +85,7 @@ def test_an_item_is_made_fit_to_be_stored(item: Item, field_name: str, value: ob
     ],
 )
 def test_an_item_that_cannot_be_stored_is_a_sentence(item: Item, sentence: str) -> None:
-    kept, (problem,) = candidates([item], [], language="", now=NOW)
+    kept, (problem,) = candidates([item], language="", now=NOW)
     assert kept == ()
     assert sentence in problem
     assert problem.endswith("left out.")
@@ -86,13 +93,8 @@ def test_an_item_that_cannot_be_stored_is_a_sentence(item: Item, sentence: str) 
 
 def test_of_two_items_with_one_address_the_first_counts() -> None:
     twice = [FERRY, replace(FERRY, url=FERRY.url + "?utm_source=x", title="Other words")]
-    kept, problems = candidates(twice, [], language="", now=NOW)
+    kept, problems = candidates(twice, language="", now=NOW)
     assert ([candidate.title for candidate in kept], problems) == (["Ferry reopens"], ())
-
-
-def test_an_item_names_its_regions() -> None:
-    ((candidate,), _) = candidates([FERRY], [RegionWords("F", "Ferry")], language="", now=NOW)
-    assert candidate.matches == (RegionMatch("F", '"Ferry" in the headline'),)
 
 
 STORED = Story(
@@ -124,7 +126,7 @@ STORED = Story(
     ],
 )
 def test_what_a_source_changes_in_a_story(item: Item, source_id: int, changed: dict[str, str]) -> None:
-    ((candidate,), _) = candidates([item], [], language="", now=NOW)
+    ((candidate,), _) = candidates([item], language="", now=NOW)
     assert changes(STORED, source_id, candidate) == changed
 
 
@@ -217,7 +219,7 @@ class Fixed:
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[Client]:
-    client = Client(timeout=20, max_bytes=1_000_000, user_agent="test")
+    client = Client(timeout=20, max_bytes=1_000_000, user_agent="test", private_networks=LOOPBACK)
     yield client
     client.close()
 
@@ -225,7 +227,7 @@ def client() -> Iterator[Client]:
 @pytest.fixture(scope="module")
 def hasty_client() -> Iterator[Client]:
     """Yield a client for a source that never answers."""
-    client = Client(timeout=0.5, max_bytes=1_000_000, user_agent="test")
+    client = Client(timeout=0.5, max_bytes=1_000_000, user_agent="test", private_networks=LOOPBACK)
     yield client
     client.close()
 
@@ -304,7 +306,7 @@ def test_regions_come_from_the_words_and_from_the_source(desk: Desk) -> None:
     desk.publish("fen-post", Entry("/visit", "Kharkiv choir sings", "They came to Ely by boat."))
     desk.gather()
     assert ukraine != fens
-    assert desk.regions() == {"UA": '"Kharkiv" in the headline', "FEN": '"Ely" in the summary'}
+    assert desk.regions() == {"UA": '"Kharkiv" in the headline', "FEN": "from Fen Post"}
 
 
 def test_a_corrected_headline_takes_its_region_back(either: Desk) -> None:
@@ -396,12 +398,12 @@ def test_what_a_foreign_source_brings_cannot_break_the_database(either: Desk) ->
 def test_what_is_left_out_is_said(desk: Desk) -> None:
     desk.source("post")
     long = "/" + "x" * 2_000
-    desk.publish("post", Entry(long, "Long way"), Entry("", "No way"), Entry("/ferry", "T" * 600, "S. " * 1_000))
+    desk.publish("post", Entry(long, "Long way"), Entry("", "No way"), Entry("/ferry", "T" * 600, "s" * 3_000))
     (report,) = desk.gather()
     assert report.new == 1
     assert ["No way" in report.problems[0], "Long way" in report.problems[1]] == [True, True]
     assert len(desk.story().title) == TITLE_LIMIT
-    assert SUMMARY_LIMIT - 3 < len(desk.story().summary) <= SUMMARY_LIMIT
+    assert len(desk.story().summary) <= SUMMARY_LIMIT
 
 
 def test_a_disabled_source_is_read_only_when_it_is_named(desk: Desk) -> None:

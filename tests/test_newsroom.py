@@ -122,18 +122,34 @@ def test_mistakes_get_a_sentence_and_change_nothing(database: Database, old: str
         assert newsroom.read(session) == newsroom.Newsroom()
 
 
-def test_new_words_of_a_region_are_looked_for_in_unchanged_feeds(database: Database) -> None:
+def test_a_source_with_another_address_is_read_from_the_start(database: Database) -> None:
     apply(database, FILE)
     with database.transaction() as session:
         source = session.exec(select(Source)).one()
-        source.etag = '"abc"'
+        source.etag, source.notice, source.next_fetch_at = '"abc"', "It has moved.", NOW
         session.add(source)
     apply(database, FILE)
     with database.reading() as session:
         assert session.exec(select(Source)).one().etag == '"abc"'
-    apply(database, FILE.replace('"Kyiv", ', '"Kyiv", "Odesa", '))
+    apply(database, FILE.replace(".xml", ".rss"))
     with database.reading() as session:
-        assert session.exec(select(Source)).one().etag == ""
+        source = session.exec(select(Source)).one()
+        assert (source.etag, source.notice, source.next_fetch_at) == ("", "", None)
+
+
+def test_where_a_region_lies_goes_through_the_file(database: Database) -> None:
+    apply(database, FILE.replace('code = "UA"', 'code = "UA"\nparent = "EUR"\narea = [44.4, 22.1, 52.4, 40.2]'))
+    with database.reading() as session:
+        (region,) = newsroom.read(session).regions
+        assert (region.parent, region.area) == ("EUR", [44.4, 22.1, 52.4, 40.2])
+        again = newsroom.parse(newsroom.to_toml(newsroom.read(session)), "newsroom.toml")
+        assert again == newsroom.read(session)
+
+
+@pytest.mark.parametrize("area", ["[1, 2, 3]", "[52, 0, 51, 1]", "[0, 0, 91, 1]", "[0, 181, 1, 2]", "[1, 1, 2, 1]"])
+def test_an_area_is_on_earth(area: str) -> None:
+    with pytest.raises(ConfigurationError, match="four degrees: south, west, north, east"):
+        newsroom.parse(FILE.replace('code = "UA"', f'code = "UA"\narea = {area}'), "newsroom.toml")
 
 
 def test_two_sources_cannot_share_an_address(database: Database) -> None:

@@ -15,7 +15,7 @@ from lxml import html as lxml_html
 from newsletter.errors import ConfigurationError, NewsletterError, Refused
 from newsletter.mail import HOLES, hole_tag
 from newsletter.render import Card, Language, Renderer, inline, public_page, web_address
-from newsletter.render.renderer import confirm_values, default_preheader, issue_values
+from newsletter.render.renderer import confirm_values, default_preheader, issue_values, sources_values
 from newsletter.render.text import display_text, reads_from_right, shortened, wrapped
 from newsletter.resources import templates_folder
 from tests import mail_fixtures as fixtures
@@ -347,11 +347,13 @@ def test_docs_list_every_variable() -> None:
     docs = (Path(__file__).parent.parent / "docs/templates.md").read_text(encoding="utf-8")
     listed = set(re.findall(r"^\| `([a-z][a-z_.]+)`", docs, re.MULTILINE))
     issue, confirm = issue_values(fixtures.issue()), confirm_values(fixtures.confirm())
+    sources = {"sources", "source.name", "source.trouble"}
+    assert set(sources_values(fixtures.sources())) - {"sources"} <= {*issue, *confirm}
     lead = issue["lead"]
     assert isinstance(lead, dict)
     language = {f"lang.{name}" for name in ("tag", "primary", "direction", "opposite", "start", "end")}
     wanted = {*issue, *confirm, *(f"card.{name}" for name in lead), *(f"hole.{name}" for name in HOLES), *language}
-    wanted |= {"subject", "label", "mark"}
+    wanted |= {"subject", "label", "mark"} | sources
     assert listed == wanted
 
 

@@ -28,6 +28,7 @@ ISSUES = {
 }
 MAILS = {name: RENDERER.issue(content, fixtures.NONCE) for name, content in ISSUES.items()}
 MAILS["confirm"] = RENDERER.confirm(fixtures.confirm())
+MAILS["sources"] = RENDERER.sources(fixtures.sources())
 CONDITIONAL = re.compile(r"<!--\[if mso\]>(.*?)<!\[endif\]-->", re.DOTALL)
 STYLES = re.compile("<style>(.*?)</style>", re.DOTALL)
 
@@ -339,6 +340,33 @@ def test_the_confirmation_has_one_heading_and_one_button() -> None:
     assert "works for 7 days" in mail.text
     assert mail.html_for({}) == mail.html
     assert mail.text_for({}) == mail.text
+
+
+def test_the_mail_to_editors_names_each_source_with_its_trouble() -> None:
+    mail = MAILS["sources"]
+    assert mail.subject == "2 sources need a look"
+    assert [heading.text_content() for heading in tree(mail).xpath("//h1 | //h2")] == [
+        "Sources that need a look",
+        "The Harbour Post",
+        "<b>Bold</b> & Sons {{ 7*7 }}",
+    ]
+    assert "It has brought no new story for 6 weeks, since 2026-10-11." in mail.text
+
+
+def test_other_outlets_and_the_pictures_owner_are_named() -> None:
+    content = fixtures.issue(1)
+    lead = replace(content.lead, also=("The Post", "النهار"), image_credit="Ada Reed/NPA")
+    bare = replace(content.more[0], image_url="", image_credit="Nobody", also=())
+    mail = RENDERER.issue(replace(content, lead=lead, more=(bare,)), fixtures.NONCE)
+    assert "Also reported by The Post, \u2068النهار\u2069 · Picture: Ada Reed/NPA" in tree(mail).text_content()
+    assert "Also reported by The Post, \u2068النهار\u2069" in mail.text
+    assert "Nobody" not in mail.html + mail.text
+
+
+def test_a_story_without_a_date_shows_none() -> None:
+    content = fixtures.issue(0)
+    mail = RENDERER.issue(replace(content, lead=replace(content.lead, day=None)), fixtures.NONCE)
+    assert tree(mail).xpath("//p[@class='meta before']")[0].text_content() == content.lead.source
 
 
 # Language: R51, R52, R54

@@ -84,17 +84,22 @@ def test_a_new_edition_has_missed_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fetched", "expected"),
+    ("sources", "expected"),
     [
         ([], False),
-        ([None], True),
-        ([NOW], False),
-        ([NOW - timedelta(minutes=59)], False),
-        ([NOW - timedelta(minutes=60), NOW], True),
+        ([{}], True),
+        ([{"fetched_at": NOW}], False),
+        ([{"fetched_at": NOW - timedelta(minutes=59)}], False),
+        ([{"fetched_at": NOW - timedelta(minutes=60)}, {"fetched_at": NOW}], True),
+        ([{"enabled": False}], False),
+        # One that failed and waits for its next try makes nobody read the others each minute.
+        ([{"fetched_at": NOW - timedelta(hours=9), "next_fetch_at": NOW + timedelta(hours=1)}], False),
+        ([{"fetched_at": NOW - timedelta(hours=9), "next_fetch_at": NOW}], True),
     ],
 )
-def test_gathering_is_due(fetched: list[datetime | None], expected: bool) -> None:
-    assert gather_is_due(fetched, NOW, timedelta(minutes=60)) is expected
+def test_gathering_is_due(sources: list[dict[str, Any]], expected: bool) -> None:
+    rows = [Source(slug="s", name="S", kind="feed", url="https://s.example/", **fields) for fields in sources]
+    assert gather_is_due(rows, NOW, timedelta(minutes=60)) is expected
 
 
 class Clock:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from newsletter.errors import ConfigurationError
+from newsletter.issues import Weights
 from newsletter.settings import load
 
 SECRET = "a secret that is long enough for the tests"
@@ -78,3 +79,10 @@ def test_mistakes_in_the_environment_get_a_sentence(
     monkeypatch.setenv(name, value)
     with pytest.raises(ConfigurationError, match=sentence):
         load(settings_file(tmp_path, ""))
+
+
+def test_the_weights_of_the_settings_are_those_of_the_choice(tmp_path: Path) -> None:
+    """Two lists of the same names, since nothing below the edge reads settings."""
+    assert Weights(**load(settings_file(tmp_path, "")).score.model_dump()) == Weights()
+    changed = load(settings_file(tmp_path, "[score]\npicture = 50\nper_topic = 1\n")).score
+    assert Weights(**changed.model_dump()) == Weights(picture=50, per_topic=1)

@@ -21,6 +21,8 @@ from newsletter.cli import (
     run,
     setup,
     source,
+    source_status,
+    story,
     subscriber,
 )
 from newsletter.cli.base import BUG, FAILED, INTERRUPTED, options, warn
@@ -36,7 +38,8 @@ commands = typer.Typer(
 
 for module in (setup, newsroom, gather, run):
     module.register(commands)
-for module_group in (source, region, edition, mailing_list, subscriber, issue):
+source_status.register(source.commands)
+for module_group in (source, story, region, edition, mailing_list, subscriber, issue):
     commands.add_typer(module_group.commands)
 commands.add_typer(setup.database)
 

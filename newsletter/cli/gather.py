@@ -56,7 +56,9 @@ def gather(
 
 def _show(reports: list[SourceReport]) -> None:
     for report in reports:
-        if report.error:
+        if report.resting_until:
+            say(f"{report.slug}: not read before {report.resting_until:%Y-%m-%d %H:%M} UTC; it failed: {report.error}")
+        elif report.error:
             say(f"{report.slug}: failed: {report.error}")
         elif report.not_modified:
             say(f"{report.slug}: unchanged since the last time")

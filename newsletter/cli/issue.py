@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
-from newsletter.cli import issue_sending
-from newsletter.cli.base import JsonOption, group, open_app, say, say_json, table, warn, who
-
-if TYPE_CHECKING:
-    from sqlmodel import Session
-
-    from newsletter.issues import Choice
-    from newsletter.models import Issue
-    from newsletter.preflight import Finding
+from newsletter.cli import issue_explain, issue_sending
+from newsletter.cli.base import JsonOption, group, open_app, say, say_json, table, who
+from newsletter.cli.issue_shown import (
+    facts_of,
+    fetch_pictures,
+    finding_rows,
+    mention_approval,
+    print_issue,
+    show_findings,
+)
 
 commands = group("issue", "One week's number of an edition, from draft to sent.")
 issue_sending.register(commands)
+issue_explain.register(commands)
 
 IssueArgument = Annotated[
     str, typer.Argument(metavar="ISSUE", help="An edition's name for its latest issue, or edition/2026-W47.")
@@ -43,10 +45,11 @@ def draft(
     with app.db.transaction() as session:
         found = issues.find_edition(session, edition)
         slot = issues.near_slot(found, week, app.clock()) if week else issues.next_slot(found, app.clock())
-        drafted = issues.draft(session, found, slot, app.clock(), min_stories=min_stories)
-        facts = _facts(session, drafted.issue)
-    _print(facts, json=json)
-    _mention_approval(drafted.had_approval, facts["issue"])
+        drafted = issues.draft(session, found, slot, app.clock(), weights=app.weights, min_stories=min_stories)
+        facts = facts_of(session, drafted.issue)
+    pictures = fetch_pictures(app, facts["id"])
+    print_issue(facts | {"pictures": pictures}, json=json)
+    mention_approval(drafted.had_approval, facts["issue"])
     if not json and drafted.choice.left_out:
         say(f"{len(drafted.choice.left_out)} stories were left out; `newsletter issue show {edition} --why` says why.")
 
@@ -66,9 +69,9 @@ def show(
     app = open_app()
     with app.db.reading() as session:
         found = issues.find_issue(session, issue)
-        facts = _facts(session, found)
-        choice = issues.reconsider(session, found, app.clock()) if why else None
-    _print(facts, json=json, left_out=choice)
+        facts = facts_of(session, found)
+        choice = issues.reconsider(session, found, app.clock(), weights=app.weights) if why else None
+    print_issue(facts, json=json, left_out=choice)
 
 
 @commands.command("list")
@@ -129,9 +132,10 @@ def edit(
     with app.db.transaction() as session:
         found = issues.lock_issue(session, issues.find_issue(session, issue).id)
         had_approval = issues.edit(session, found, changes)
-        facts = _facts(session, found)
-    _print(facts, json=json)
-    _mention_approval(had_approval, facts["issue"])
+        facts = facts_of(session, found)
+    pictures = fetch_pictures(app, facts["id"])
+    print_issue(facts | {"pictures": pictures}, json=json)
+    mention_approval(had_approval, facts["issue"])
 
 
 @commands.command()
@@ -146,6 +150,7 @@ def preview(
     """
     from newsletter import delivery, issues
     from newsletter.models import Edition
+    from newsletter.pictures import data_urls
     from newsletter.preview import write_preview
 
     app = open_app()
@@ -154,10 +159,11 @@ def preview(
         name = issues.issue_name(session, found).replace("/", "-")
         edition = session.get_one(Edition, found.edition_id)
         mail, findings = issues.render(session, found, app.renderer, app.settings.base_url)
+        pictures = data_urls(session, found.id, app.settings.base_url)
     values = delivery.example_values("reader@example.org", "preview", edition, app.settings.base_url, app.clock())
-    written = write_preview(mail, values, folder, name)
+    written = write_preview(mail, values, folder, name, pictures=pictures)
     if json:
-        say_json({"files": [str(path) for path in written], "findings": _finding_rows(findings)})
+        say_json({"files": [str(path) for path in written], "findings": finding_rows(findings)})
         return
     for path in written:
         say(f"Wrote {path}")
@@ -196,7 +202,7 @@ def approve(
         findings = issues.approve(session, found, app.renderer, app.settings.base_url, by=by or who(), now=app.clock())
         name, at = issues.issue_name(session, found), issues.local_time(session, found)
     if json:
-        say_json({"issue": name, "content_hash": found.content_hash, "findings": _finding_rows(findings)})
+        say_json({"issue": name, "content_hash": found.content_hash, "findings": finding_rows(findings)})
         return
     say(f"{name} is approved: {found.subject}")
     say(f"Content hash {found.content_hash}.")
@@ -221,71 +227,6 @@ def skip(
         issues.skip(session, found, reason)
         name = issues.issue_name(session, found)
     say(f"{name} is skipped: {reason}")
-
-
-def _mention_approval(had_approval: bool, name: str) -> None:
-    if had_approval:
-        warn(f"The approval was taken back: {name} is not sent before it is approved again.")
-
-
-def show_findings(findings: list[Finding]) -> None:
-    """Print what preflight found, errors first."""
-    for finding in sorted(findings, key=lambda one: one.severity):
-        warn(f"{finding.severity} {finding.rule}: {finding.message} {finding.fix}")
-
-
-def _finding_rows(findings: list[Finding]) -> list[dict[str, str]]:
-    return [{"rule": one.rule, "severity": one.severity, "message": one.message, "fix": one.fix} for one in findings]
-
-
-def _facts(session: Session, issue: Issue) -> dict[str, Any]:
-    """Return what `show` prints, from the rows."""
-    from newsletter import issues
-
-    return {
-        "issue": issues.issue_name(session, issue),
-        "number": issue.number,
-        "state": issue.state,
-        "reason": issue.reason,
-        "send_at": issue.send_at,
-        "send_at_local": issues.local_time(session, issue),
-        "subject": issue.subject or issue.subject_override,
-        "approved_by": issue.approved_by,
-        "stories": [
-            {
-                "id": place.story.id,
-                "place": "dropped" if place.row.position is None else "lead" if place.row.position == 0 else "more",
-                "pinned": place.row.pinned,
-                "headline": place.headline,
-                "source": place.source.name,
-                "published_at": place.story.published_at,
-                "link": place.story.link,
-                "score": place.row.score,
-                "reasons": place.row.reasons,
-            }
-            for place in issues.all_places(session, issue.id)
-            if place.row.position is not None or place.row.dropped
-        ],
-    }
-
-
-def _print(facts: dict[str, Any], *, json: bool, left_out: Choice | None = None) -> None:
-    if json:
-        why_not = {} if left_out is None else {str(one): asdict(what) for one, what in left_out.left_out.items()}
-        say_json(facts | ({"left_out": why_not} if left_out else {}))
-        return
-    number = f", number {facts['number']}" if facts["number"] else ""
-    say(f"{facts['issue']}{number}: {facts['state']}{': ' + facts['reason'] if facts['reason'] else ''}")
-    say(f"Send time {facts['send_at_local']}.")
-    if facts["subject"]:
-        say(f"Subject: {facts['subject']}")
-    for story in facts["stories"]:
-        say(f"{story['place']:>7}  {story['id']:>4}  {story['headline']}")
-        say(f"               {story['source']}, {story['published_at']:%d %B}; because: {', '.join(story['reasons'])}")
-    if left_out and left_out.left_out:
-        say("Left out:")
-        rows = sorted(left_out.left_out.items())
-        table(("Story", "Headline", "Reason"), ((one, what.headline, what.reason) for one, what in rows))
 
 
 def _worded(text: str) -> tuple[int, str]:

@@ -4,9 +4,11 @@ stories -> draft -> (edit -> draft)* -> approve -> the frozen mail that delivery
 """
 
 from newsletter.issues.approval import approve, content_of, render
-from newsletter.issues.choice import Candidate, Choice, Chosen, LeftOut, Limits, choose
-from newsletter.issues.drafting import Drafted, candidates, draft, reconsider, record_missed, skip
+from newsletter.issues.candidates import candidates
+from newsletter.issues.choice import Choice, Chosen, LeftOut, Limits, choose
+from newsletter.issues.drafting import Drafted, draft, reconsider, record_missed, skip
 from newsletter.issues.editing import Changes, edit
+from newsletter.issues.explaining import Explanation, Facts, explain, facts_of, find_story
 from newsletter.issues.rows import (
     all_issues,
     all_places,
@@ -17,6 +19,7 @@ from newsletter.issues.rows import (
     lock_issue,
     places,
 )
+from newsletter.issues.score import Candidate, Part, Weights
 from newsletter.issues.weeks import Slot, last_slot, near_slot, next_slot, slot_of
 
 __all__ = [
@@ -25,9 +28,13 @@ __all__ = [
     "Choice",
     "Chosen",
     "Drafted",
+    "Explanation",
+    "Facts",
     "LeftOut",
     "Limits",
+    "Part",
     "Slot",
+    "Weights",
     "all_issues",
     "all_places",
     "approve",
@@ -36,8 +43,11 @@ __all__ = [
     "content_of",
     "draft",
     "edit",
+    "explain",
+    "facts_of",
     "find_edition",
     "find_issue",
+    "find_story",
     "issue_name",
     "last_slot",
     "local_time",

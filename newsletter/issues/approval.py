@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -10,15 +12,19 @@ from sqlmodel import Session
 
 from newsletter import preflight
 from newsletter.errors import Refused
-from newsletter.issues.rows import Place, evidence_of, issue_name, places, regions_of, require_open, sent_before
+from newsletter.issues.candidates import outlets_of, primary, sent_before, text_of
+from newsletter.issues.rows import Place, evidence_of, issue_name, places, regions_of, require_open, wider_regions_of
 from newsletter.mail import Mail, Sender
 from newsletter.models import Edition, Issue, IssueState, Region, StoryRegion
+from newsletter.pictures import address_of
 from newsletter.preflight import Finding
 from newsletter.render import Card, IssueContent, RegionTag, Renderer
 from subscribers.models import MailingList
 
 #: A card shows at most this many region tags; those of the source count only when the story names no place.
 _TAGS = 2
+#: And at most this many other outlets.
+_ALSO = 4
 
 
 def content_of(session: Session, issue: Issue, base_url: str) -> IssueContent:
@@ -29,8 +35,13 @@ def content_of(session: Session, issue: Issue, base_url: str) -> IssueContent:
         reason = f": {issue.reason}" if issue.reason else ""
         raise Refused(f"{edition.slug}/{issue.week} has no stories{reason}. Gather and draft it again.")
     regions = regions_of(session, edition.id)
-    evidence = evidence_of(session, [place.story.id for place in placed], regions)
-    cards = [_card(place, evidence.get(place.story.id, []), regions, edition) for place in placed]
+    seen = _Seen(edition, regions | wider_regions_of(session, regions.values()), base_url)
+    evidence = evidence_of(session, [place.story.id for place in placed], seen.regions)
+    outlets = outlets_of(session, [place.story.coverage for place in placed])
+    cards = [
+        seen.card(place, evidence.get(place.story.id, []), outlets.get(place.story.coverage or 0, ()))
+        for place in placed
+    ]
     names = [region.name for region in regions.values()]
     return IssueContent(
         edition_name=edition.name,
@@ -85,6 +96,8 @@ def approve(
     issue.from_name, issue.from_address = mail.sender.name, mail.sender.address
     issue.reply_to, issue.content_hash = mail.sender.reply_to, mail.content_hash
     issue.state, issue.approved_at, issue.approved_by, issue.reason = IssueState.APPROVED, now, by, ""
+    for place in places(session, issue.id):
+        place.row.sent_text = text_of(place.story)
     session.add(issue)
     session.flush()
     return findings
@@ -94,29 +107,41 @@ def _refuse_repeats(session: Session, issue: Issue, name: str) -> None:
     """Raise Refused when a story of the issue went out, or is approved to, in another week of the same edition."""
     session.get_one(Edition, issue.edition_id, with_for_update=True)  # two weeks are not approved at the same time
     sent = sent_before(session, issue.edition_id, issue.id)
-    repeated = [place for place in places(session, issue.id) if place.story.id in sent]
+    repeated = [
+        place for place in places(session, issue.id) if place.story.id in sent and not sent[place.story.id].updated
+    ]
     if repeated:
-        listed = "\n".join(f"  {one.story.id}  {one.headline} ({sent[one.story.id]})" for one in repeated)
+        listed = "\n".join(f"  {one.story.id}  {one.headline} ({sent[one.story.id].week})" for one in repeated)
         raise Refused(f"{name} has stories that these readers get or got in another week:\n{listed}\nDraft it again.")
 
 
-def _card(place: Place, evidence: list[StoryRegion], regions: dict[int, Region], edition: Edition) -> Card:
-    language = place.story.language
-    ours = place.row.headline and place.row.summary
-    foreign = not ours and language.split("-")[0].lower() not in {"", edition.language.split("-")[0].lower()}
-    named = [row for row in evidence if row.evidence.startswith('"')] or evidence
-    tags = [regions[row.region_id] for row in named[:_TAGS]]
-    return Card(
-        headline=place.headline,
-        summary=place.summary,
-        link=place.story.link,
-        source=place.source.name,
-        day=place.story.published_at.astimezone(ZoneInfo(edition.time_zone)).date(),
-        regions=tuple(RegionTag(region.code, region.name) for region in tags),
-        image_url=place.story.image_url,
-        image_alt=place.story.image_alt,
-        language=language if foreign else "",
-    )
+@dataclass(frozen=True)
+class _Seen:
+    """How an edition's readers see stories."""
+
+    edition: Edition
+    regions: dict[int, Region]
+    base_url: str
+
+    def card(self, place: Place, evidence: list[StoryRegion], outlets: Sequence[str]) -> Card:
+        story = place.story
+        ours = place.row.headline and place.row.summary
+        foreign = not ours and primary(story.language) not in {"", primary(self.edition.language)}
+        named = [row for row in evidence if not row.evidence.startswith("from ")] or evidence
+        tags = [self.regions[row.region_id] for row in named[:_TAGS]]
+        return Card(
+            headline=place.headline,
+            summary=place.summary,
+            link=story.link,
+            source=place.source.name,
+            day=story.published_at.astimezone(ZoneInfo(self.edition.time_zone)).date() if story.is_dated else None,
+            regions=tuple(RegionTag(region.code, region.name) for region in tags),
+            image_url=address_of(self.base_url, story.picture) if story.picture else "",
+            image_alt=story.image_alt,
+            image_credit=story.image_credit,
+            also=tuple(outlet for outlet in outlets if outlet != place.source.name)[:_ALSO],
+            language=story.language if foreign else "",
+        )
 
 
 def _joined(names: list[str]) -> str:

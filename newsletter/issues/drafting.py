@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import func
-from sqlmodel import Session, col, select
+from sqlmodel import Session, select
 
 from newsletter.errors import Refused
-from newsletter.issues.choice import Candidate, Choice, Limits, choose
-from newsletter.issues.rows import evidence_of, lock_issue, regions_of, require_open, sent_before, take_back_approval
+from newsletter.issues.candidates import candidates
+from newsletter.issues.choice import Choice, Limits, choose
+from newsletter.issues.rows import lock_issue, require_open, take_back_approval
+from newsletter.issues.score import Weights
 from newsletter.issues.weeks import Slot
-from newsletter.models import Edition, Issue, IssueState, IssueStory, Source, Story, StoryRegion
+from newsletter.models import Edition, Issue, IssueState, IssueStory
 from subscribers.inserts import insert_missing
 
 
@@ -26,7 +28,15 @@ class Drafted:
     had_approval: bool
 
 
-def draft(session: Session, edition: Edition, slot: Slot, now: datetime, *, min_stories: int | None = None) -> Drafted:
+def draft(
+    session: Session,
+    edition: Edition,
+    slot: Slot,
+    now: datetime,
+    *,
+    weights: Weights | None = None,
+    min_stories: int | None = None,
+) -> Drafted:
     """Return the edition's issue for the slot's week, made or made again from the stories there are.
 
     `min_stories` stands in for the edition's own, for an editor who wants a thin issue. The row is unique on (edition,
@@ -41,7 +51,7 @@ def draft(session: Session, edition: Edition, slot: Slot, now: datetime, *, min_
     require_open(issue, f"{edition.slug}/{slot.week}")
     issue.send_at = slot.send_at
     had_approval = issue.state is IssueState.APPROVED
-    choice = reconsider(session, issue, now, min_stories=min_stories)
+    choice = reconsider(session, issue, now, weights=weights, min_stories=min_stories)
     take_back_approval(issue)
     issue.drafted_at = now
     if choice.skip:
@@ -53,12 +63,24 @@ def draft(session: Session, edition: Edition, slot: Slot, now: datetime, *, min_
     return Drafted(issue, choice, had_approval)
 
 
-def reconsider(session: Session, issue: Issue, now: datetime, *, min_stories: int | None = None) -> Choice:
+def reconsider(
+    session: Session, issue: Issue, now: datetime, *, weights: Weights | None = None, min_stories: int | None = None
+) -> Choice:
     """Return what a new draft of the issue would choose now; nothing is changed."""
     edition = session.get_one(Edition, issue.edition_id)
-    limits = Limits(min_stories or edition.min_stories, edition.max_stories, timedelta(days=edition.max_age_days))
+    limits = limits_of(edition, min_stories)
     until = min(now, issue.send_at)
-    return choose(candidates(session, edition, issue, limits, until), limits, until)
+    found = candidates(session, edition, issue, limits.max_age, until)
+    choice = choose(found, limits, until, weights)
+    if choice.skip and edition.fall_back:
+        found += candidates(session, edition, issue, limits.max_age, until, wider=True)
+        choice = choose(found, limits, until, weights)
+    return choice
+
+
+def limits_of(edition: Edition, min_stories: int | None = None) -> Limits:
+    """Return the edition's rules for an issue."""
+    return Limits(min_stories or edition.min_stories, edition.max_stories, timedelta(days=edition.max_age_days))
 
 
 def skip(session: Session, issue: Issue, reason: str) -> None:
@@ -80,39 +102,6 @@ def record_missed(session: Session, edition: Edition, slot: Slot, reason: str, n
         issue = session.exec(select(Issue).where(Issue.edition_id == edition.id, Issue.week == slot.week)).one()
         skip(session, issue, reason)
     return created
-
-
-def candidates(session: Session, edition: Edition, issue: Issue, limits: Limits, until: datetime) -> list[Candidate]:
-    """Return every story that could go into the issue: recent ones of its regions, and those the editor touched."""
-    region_ids = list(regions_of(session, edition.id))
-    edits = {row.story_id: row for row in session.exec(select(IssueStory).where(IssueStory.issue_id == issue.id))}
-    kept = [story_id for story_id, row in edits.items() if row.pinned or row.dropped]
-    of_regions = select(StoryRegion.story_id).where(col(StoryRegion.region_id).in_(region_ids))
-    recent = col(Story.published_at) > until - 2 * limits.max_age
-    query = (
-        select(Story, Source)
-        .join(Source, col(Source.id) == Story.source_id)
-        .where((col(Story.id).in_(of_regions) & recent) | col(Story.id).in_(kept))
-    )
-    found = list(session.exec(query))
-    evidence = evidence_of(session, [story.id for story, _ in found], region_ids)
-    sent = sent_before(session, edition.id, issue.id)
-    return [
-        Candidate(
-            story_id=story.id,
-            title=story.title,
-            summary=story.summary,
-            published_at=story.published_at,
-            source=source.name,
-            source_weight=source.weight,
-            has_picture=bool(story.image_url),
-            evidence=tuple(row.evidence for row in evidence.get(story.id, [])),
-            sent_in=sent.get(story.id, ""),
-            pinned_at=edits[story.id].position if story.id in edits and edits[story.id].pinned else None,
-            dropped=story.id in edits and edits[story.id].dropped,
-        )
-        for story, source in found
-    ]
 
 
 def _place(session: Session, issue_id: int, choice: Choice) -> None:

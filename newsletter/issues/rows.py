@@ -21,6 +21,7 @@ from newsletter.models import (
     Story,
     StoryRegion,
 )
+from newsletter.regions import ABOUT, parent_of
 
 
 @dataclass(frozen=True)
@@ -126,30 +127,29 @@ def regions_of(session: Session, edition_id: int) -> dict[int, Region]:
     return {region.id: region for region in session.exec(query.where(EditionRegion.edition_id == edition_id))}
 
 
+def wider_regions_of(session: Session, regions: Iterable[Region]) -> dict[int, Region]:
+    """Return the regions that `regions` lie in, by id, without those that are among them."""
+    own = list(regions)
+    codes = {region.parent or parent_of(region.code) for region in own} - {region.code for region in own}
+    query = select(Region).where(col(Region.code).in_(sorted(codes)))
+    return {region.id: region for region in session.exec(query)}
+
+
 def evidence_of(session: Session, story_ids: Iterable[int], region_ids: Iterable[int]) -> dict[int, list[StoryRegion]]:
-    """Return story id -> its region rows among `region_ids`, those with a quoted place first."""
-    query = select(StoryRegion).where(
-        col(StoryRegion.story_id).in_(list(story_ids)), col(StoryRegion.region_id).in_(list(region_ids))
+    """Return story id -> its region rows among `region_ids` that it is about, the surest first."""
+    query = (
+        select(StoryRegion)
+        .where(
+            col(StoryRegion.story_id).in_(list(story_ids)),
+            col(StoryRegion.region_id).in_(list(region_ids)),
+            col(StoryRegion.strength) >= ABOUT,
+        )
+        .order_by(col(StoryRegion.strength).desc(), col(StoryRegion.region_id))
     )
     found: dict[int, list[StoryRegion]] = {}
-    for row in sorted(session.exec(query), key=lambda row: (not row.evidence.startswith('"'), row.region_id)):
+    for row in session.exec(query):
         found.setdefault(row.story_id, []).append(row)
     return found
-
-
-def sent_before(session: Session, edition_id: int, issue_id: int) -> dict[int, str]:
-    """Return story id -> the week in which this edition sent it, or has it approved for sending."""
-    query = (
-        select(IssueStory.story_id, Issue.week)
-        .join(Issue, col(Issue.id) == IssueStory.issue_id)
-        .where(
-            Issue.edition_id == edition_id,
-            Issue.id != issue_id,
-            col(IssueStory.position).is_not(None),
-            col(Issue.state).in_([IssueState.APPROVED, IssueState.SENDING, IssueState.SENT]),
-        )
-    )
-    return dict(session.exec(query).all())
 
 
 def require_open(issue: Issue, name: str) -> None:

@@ -5,7 +5,7 @@
 Content is data only: no text of a story is ever read as a template (threat 3). Nothing here knows the database.
 """
 
-from newsletter.render.content import Card, ConfirmContent, IssueContent, RegionTag
+from newsletter.render.content import Card, ConfirmContent, IssueContent, RegionTag, SourcesContent, TroubledSource
 from newsletter.render.language import Language
 from newsletter.render.markup import inline, public_page
 from newsletter.render.renderer import Renderer
@@ -18,6 +18,8 @@ __all__ = [
     "Language",
     "RegionTag",
     "Renderer",
+    "SourcesContent",
+    "TroubledSource",
     "inline",
     "public_page",
     "web_address",

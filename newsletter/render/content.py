@@ -23,16 +23,21 @@ class RegionTag:
 
 @dataclass(frozen=True)
 class Card:
-    """A story as readers see it. `language` is that of headline and summary; empty means the edition's."""
+    """A story as readers see it. `language` is that of headline and summary; empty means the edition's.
+
+    `day` is None where the source gave no date; `also` names other outlets that report the same event.
+    """
 
     headline: str
     summary: str
     link: str
     source: str
-    day: date
+    day: date | None
     regions: tuple[RegionTag, ...]
     image_url: str = ""
     image_alt: str = ""
+    image_credit: str = ""
+    also: tuple[str, ...] = ()
     language: str = ""
 
 
@@ -56,6 +61,27 @@ class IssueContent:
     preheader: str = ""
     view_url: str
     signup_url: str
+    sender: Sender
+
+
+@dataclass(frozen=True)
+class TroubledSource:
+    """A source that editors should look at, and why, as a sentence."""
+
+    name: str
+    trouble: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourcesContent:
+    """All that the mail shows which tells editors that sources are in trouble. The identity is an edition's."""
+
+    edition_name: str
+    language: str
+    publisher: str
+    postal_address: str
+    contact: str
+    sources: tuple[TroubledSource, ...]
     sender: Sender
 
 

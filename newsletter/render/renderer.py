@@ -21,7 +21,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from newsletter.errors import ConfigurationError
 from newsletter.mail import Mail, Sender, header_text, hole_tags, refuse_nonce
-from newsletter.render.content import Card, ConfirmContent, IssueContent
+from newsletter.render.content import Card, ConfirmContent, IssueContent, SourcesContent
 from newsletter.render.language import Language
 from newsletter.render.markup import block_mark, hide_public_blocks, inline, public_page
 from newsletter.render.text import (
@@ -60,6 +60,14 @@ class Renderer:
         """Return the mail that asks a reader to confirm; it has no holes. Raises ConfigurationError as `issue` does."""
         nonce = sha256(content.confirm_url.encode()).hexdigest()[:32]
         return self._mail("confirm", nonce, content.sender, confirm_values(content))
+
+    def sources(self, content: SourcesContent) -> Mail:
+        """Return the mail that tells editors of sources in trouble; it has no holes.
+
+        Raises ConfigurationError as `issue` does.
+        """
+        nonce = sha256(repr(content.sources).encode()).hexdigest()[:32]
+        return self._mail("sources", nonce, content.sender, sources_values(content))
 
     def test_marked(self, mail: Mail) -> Mail:
         """Return the mail with a subject that tells it is a test."""
@@ -127,6 +135,13 @@ def confirm_values(content: ConfirmContent) -> dict[str, object]:
     }
 
 
+def sources_values(content: SourcesContent) -> dict[str, object]:
+    """Return what the templates of the mail about sources in trouble can print."""
+    return _frame(content, Language.of(content.language)) | {
+        "sources": [{"name": display_text(one.name), "trouble": display_text(one.trouble)} for one in content.sources]
+    }
+
+
 def default_preheader(content: IssueContent) -> str:
     """Return what inboxes show after the subject: the headlines below the lead, then its summary (R34)."""
     shortest, longest = _PREHEADER_LENGTH
@@ -138,7 +153,7 @@ def default_preheader(content: IssueContent) -> str:
     return shortened(line, longest)
 
 
-def _frame(content: IssueContent | ConfirmContent, language: Language) -> dict[str, object]:
+def _frame(content: IssueContent | ConfirmContent | SourcesContent, language: Language) -> dict[str, object]:
     contact = display_text(content.contact)
     return {
         "lang": language,
@@ -163,14 +178,21 @@ def _card(card: Card, language: Language, *, insecure_pictures: bool) -> dict[st
         "link": web_address(card.link),
         "source": source,
         "source_direction": source_direction if source_direction != language.direction else "",
-        "date": language.short_date(card.day),
+        "date": language.short_date(card.day) if card.day else "",
         "regions": [display_text(str(region)) for region in card.regions],
         "image_url": picture if insecure_pictures or picture.startswith("https:") else "",
         "image_alt": "" if alt == headline else attribute_text(shortened(alt, _ALT_LENGTH)),
+        "image_credit": display_text(card.image_credit),
+        "also": [_isolated(display_text(outlet), language) for outlet in card.also],
         "lang": own.tag if foreign else "",
         "direction": own.direction,
         "language": language.name_of(own) if foreign else "",
     }
+
+
+def _isolated(name: str, language: Language) -> str:
+    """Return a name between isolating marks where it reads in the other direction than the mail (UAX 9)."""
+    return f"\u2068{name}\u2069" if reads_from_right(name) != (language.direction == "rtl") else name
 
 
 def _strings(values: object) -> Iterator[str]:

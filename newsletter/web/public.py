@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 
 from fastapi import APIRouter, BackgroundTasks, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
@@ -11,7 +12,7 @@ from sqlmodel import Session, col, select
 from starlette.exceptions import HTTPException
 
 from newsletter.errors import NewsletterError
-from newsletter.models import Edition, Issue, IssueState
+from newsletter.models import Edition, Issue, IssueState, Picture
 from newsletter.render import public_page
 from newsletter.web.forms import MAX_BODY, FieldsParameter, client_ip
 from newsletter.web.guard import MAIL_POLICY
@@ -84,6 +85,23 @@ def view_in_browser(slug: str, number: int, site: SiteParameter) -> Response:
         raise HTTPException(404)
     html = public_page(found.html, found.nonce, f"{site.base_url}/editions/{slug}")
     return HTMLResponse(html, headers={"Content-Security-Policy": MAIL_POLICY, "X-Robots-Tag": "noindex"})
+
+
+@router.api_route("/pictures/{sha256}", methods=_READ)
+def picture(sha256: str, site: SiteParameter) -> Response:
+    """Show a story's picture as mails have it; what is behind such an address never changes (threat 26)."""
+    found = None
+    if re.fullmatch("[0-9a-f]{64}", sha256):
+        with site.db.reading() as session:
+            found = session.get(Picture, sha256)
+    if found is None:
+        raise HTTPException(404)
+    headers = {
+        "Cache-Control": f"public, max-age={_ONE_YEAR}, immutable",
+        "Content-Security-Policy": "default-src 'none'",
+        "Cross-Origin-Resource-Policy": "cross-origin",  # mail programs on the web show it
+    }
+    return Response(found.body, media_type=found.media_type, headers=headers)
 
 
 @router.api_route("/static/pages.css", methods=_READ)

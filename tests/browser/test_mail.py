@@ -26,6 +26,7 @@ ISSUES = {
 }
 MAILS = {name: RENDERER.issue(content, fixtures.NONCE).html_for(fixtures.VALUES) for name, content in ISSUES.items()}
 MAILS["confirm"] = RENDERER.confirm(fixtures.confirm()).html
+MAILS["sources"] = RENDERER.sources(fixtures.sources()).html
 MAILS["public"] = public_page(
     RENDERER.issue(ISSUES["ten"], fixtures.NONCE).html, fixtures.NONCE, "https://news.example.org/sign-up"
 )

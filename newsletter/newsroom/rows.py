@@ -1,146 +1,43 @@
-"""A newsroom as one file: its regions, lists, sources and editions, read with `apply` and written with `export`.
-
-The entries here validate what the command line and the file bring; the tables they end in do not validate.
-"""
+"""The newsroom in the database: what an entry changes there, and the entries that it holds."""
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, TypeVar, cast
-from zoneinfo import ZoneInfo
+from typing import Any, TypeVar, cast
 
-import tomlkit
-from babel import Locale, UnknownLocaleError
-from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
-from sqlmodel import Session, SQLModel, col, delete, select, update
+from sqlmodel import Session, SQLModel, col, delete, select
 
 from newsletter import slugs
 from newsletter.errors import ConfigurationError, NotFound, Refused
-from newsletter.models import Edition, EditionRegion, Issue, IssueState, Region, Source, SourceRegion, Story
-from subscribers.addresses import parse_address
-from subscribers.errors import SubscriberError
+from newsletter.models import (
+    Edition,
+    EditionRegion,
+    Issue,
+    IssueState,
+    Region,
+    Source,
+    SourceRegion,
+    Story,
+    StorySource,
+)
+from newsletter.newsroom.entries import (
+    WEEKDAYS,
+    EditionEntry,
+    Entry,
+    ListEntry,
+    Newsroom,
+    RegionEntry,
+    SourceEntry,
+    checked,
+)
 from subscribers.models import MailingList
-
-WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-_SLUG = r"^[a-z0-9][a-z0-9-]*$"
-
-
-_PATTERNS_IN_WORDS = {
-    "slug": "write lower-case letters, digits and hyphens, such as ukraine-weekly",
-    "code": "write letters, digits and hyphens, such as UA, GB-SCT or fen-north",
-    "url": "write an address that begins with http:// or https://",
-    "send_time": "write a time of day such as 07:00",
-}
-
-
-class Entry(BaseModel, extra="forbid", str_strip_whitespace=True):
-    """One table of the newsroom file."""
-
 
 _E = TypeVar("_E", bound=Entry)
 _Named = tuple[str, str]
 _Make = Callable[[], SQLModel]
 _LinkTable = type[SourceRegion] | type[EditionRegion]
-
-
-class RegionEntry(Entry):
-    """A place. `words` are names and places that mark a story as being about it."""
-
-    code: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]*$", max_length=32)
-    name: str = Field(min_length=1, max_length=100)
-    words: list[str] = []
-
-
-class ListEntry(Entry):
-    """A mailing list."""
-
-    slug: str = Field(pattern=_SLUG, max_length=64)
-    name: str = Field(min_length=1, max_length=200)
-
-
-class SourceEntry(Entry):
-    """Where stories come from. `regions` are codes; every story of the source belongs to them."""
-
-    slug: str = Field(pattern=_SLUG, max_length=64)
-    name: str = Field(min_length=1, max_length=200)
-    kind: str = "feed"
-    url: str = Field(pattern=r"^https?://\S+$", max_length=2000)
-    regions: list[str] = []
-    language: str = ""
-    weight: float = Field(default=1.0, ge=0, le=5)
-    enabled: bool = True
-
-
-class EditionEntry(Entry):
-    """A regional weekly."""
-
-    slug: str = Field(pattern=_SLUG, max_length=64)
-    name: str = Field(min_length=1, max_length=100)
-    tagline: str = Field(default="", max_length=200)
-    region_name: str = Field(default="", max_length=100)
-    regions: list[str] = Field(min_length=1)
-    list: str
-    language: str = "en"
-    sender_name: str = Field(min_length=1, max_length=100)
-    sender_address: str
-    reply_to: str = ""
-    publisher: str = Field(min_length=1, max_length=200)
-    postal_address: str = Field(min_length=1, max_length=300)
-    contact: str = Field(min_length=1)
-    send_weekday: Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
-    send_time: str = Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
-    time_zone: str
-    draft_hours: int = Field(default=24, ge=1, le=120)
-    deadline_rule: Literal["hold", "send"] = "hold"
-    min_stories: int = Field(default=4, ge=1)
-    max_stories: int = Field(default=9, le=30)
-    max_age_days: int = Field(default=8, ge=1, le=60)
-    enabled: bool = True
-
-    @field_validator("sender_address", "reply_to", "contact")
-    @classmethod
-    def _address(cls, value: str) -> str:
-        try:
-            return parse_address(value).typed if value else value
-        except SubscriberError as error:
-            raise ValueError(str(error)) from error
-
-    @field_validator("time_zone")
-    @classmethod
-    def _zone(cls, value: str) -> str:
-        try:
-            return ZoneInfo(value).key
-        except (LookupError, ValueError, OSError) as error:
-            raise ValueError(f"{value!r} is no time zone; write one like Europe/Kyiv") from error
-
-    @field_validator("language")
-    @classmethod
-    def _language(cls, value: str) -> str:
-        try:
-            Locale.parse(value, sep="-")
-        except (UnknownLocaleError, ValueError) as error:
-            raise ValueError(f"{value!r} is no language; write one like en, de or pt-BR") from error
-        return value
-
-    @model_validator(mode="after")
-    def _ordered(self) -> EditionEntry:
-        if self.max_stories < self.min_stories:
-            raise ValueError("max_stories is smaller than min_stories")
-        if "02:00" <= self.send_time < "03:00":
-            raise ValueError("send times from 02:00 to 02:59 fall into clock changes; choose another hour")
-        return self
-
-
-class Newsroom(Entry):
-    """The whole file."""
-
-    regions: list[RegionEntry] = []
-    lists: list[ListEntry] = []
-    sources: list[SourceEntry] = []
-    editions: list[EditionEntry] = []
 
 
 @dataclass(frozen=True)
@@ -151,43 +48,6 @@ class Change:
     name: str
     added: bool
     fields: dict[str, tuple[Any, Any]]
-
-
-def parse(text: str, file: str) -> Newsroom:
-    """Return the newsroom in a TOML text. Raises ConfigurationError with a sentence for each thing that is wrong."""
-    try:
-        return Newsroom.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigurationError(f"{file} is not valid TOML: {error}.") from error
-    except ValidationError as error:
-        raise ConfigurationError(sentences(file, error)) from error
-
-
-def checked(entry: type[_E], **fields: Any) -> _E:
-    """Return an entry made from fields. Raises ConfigurationError with a sentence for each that is wrong."""
-    try:
-        return entry(**fields)
-    except ValidationError as error:
-        raise ConfigurationError(sentences(entry.__name__.removesuffix("Entry").lower(), error)) from error
-
-
-def sentences(where: str, error: ValidationError) -> str:
-    """Return one line for each thing a validation found, naming the entry and the field."""
-    lines = []
-    for detail in error.errors():
-        name = " ".join(str(part + 1) if isinstance(part, int) else str(part) for part in detail["loc"])
-        reason = detail["msg"].removeprefix("Value error, ")
-        key = next((str(part) for part in reversed(detail["loc"]) if isinstance(part, str)), "")
-        if detail["type"] == "string_pattern_mismatch":
-            reason = _PATTERNS_IN_WORDS.get(key, reason)
-        elif detail["type"] in {"int_parsing", "int_type"}:
-            reason = "write a whole number"
-        elif detail["type"] == "extra_forbidden":
-            reason = "there is no such key"
-        elif detail["type"] == "missing":
-            reason = "is missing"
-        lines.append(f"{where}: {name}: {reason}" if name else f"{where}: {reason}")
-    return "\n".join(lines)
 
 
 def apply(session: Session, newsroom: Newsroom, now: datetime) -> list[Change]:
@@ -206,10 +66,7 @@ def apply(session: Session, newsroom: Newsroom, now: datetime) -> list[Change]:
 def put_region(session: Session, entry: RegionEntry) -> Change | None:
     """Add or change a region; return what changed, or None."""
     row = session.exec(select(Region).where(Region.code == entry.code)).first()
-    change = _put(session, ("region", entry.code), row, entry.model_dump(), lambda: Region(**entry.model_dump()))
-    if change:
-        _read_all_again(session)
-    return change
+    return _put(session, ("region", entry.code), row, entry.model_dump(), lambda: Region(**entry.model_dump()))
 
 
 def put_list(session: Session, entry: ListEntry, now: datetime) -> Change | None:
@@ -230,8 +87,10 @@ def put_source(session: Session, entry: SourceEntry) -> Change | None:
     change = _put(session, ("source", entry.slug), row, new, lambda: Source(**new))
     source = session.exec(select(Source).where(Source.slug == entry.slug)).one()
     change = _link(session, change, ("source", entry.slug), table=SourceRegion, owner_id=source.id, after=ids)
-    if change and change.fields.keys() & {"url", "kind", "regions"}:
-        source.etag = source.last_modified = ""  # they belong to what it was before
+    if change and change.fields.keys() & {"url", "kind"}:
+        # These belong to what it was before.
+        source.etag = source.last_modified = source.notice = ""
+        source.next_fetch_at = None
     return change
 
 
@@ -273,6 +132,7 @@ def change_edition(session: Session, slug: str, changes: list[str], now: datetim
 def enable_source(session: Session, slug: str, *, enabled: bool) -> Change | None:
     """Switch a source on or off; return what changed, or None. Raises NotFound."""
     source = _source(session, slug)
+    source.next_fetch_at = None  # whoever switches it on wants to see it read
     return _put(session, ("source", slug), source, {"enabled": enabled}, lambda: source)
 
 
@@ -282,6 +142,7 @@ def remove_source(session: Session, slug: str) -> None:
     if session.exec(select(Story.id).where(Story.source_id == source.id).limit(1)).first() is not None:
         raise Refused(f"Source {slug} has brought stories, which keep it. `newsletter source disable {slug}` stops it.")
     session.exec(delete(SourceRegion).where(col(SourceRegion.source_id) == source.id))
+    session.exec(delete(StorySource).where(col(StorySource.source_id) == source.id))
     session.delete(source)
     session.flush()
 
@@ -309,21 +170,6 @@ def read(session: Session) -> Newsroom:
             for row in session.exec(select(Edition).order_by(Edition.slug))
         ],
     )
-
-
-def to_toml(newsroom: Newsroom) -> str:
-    """Return the newsroom as the text of a file that `parse` reads back to the same."""
-    document = tomlkit.document()
-    for name, entries in newsroom:
-        tables = tomlkit.aot()
-        for entry in entries:
-            table = tomlkit.table()
-            for key, value in entry.model_dump().items():
-                table.add(key, value)
-            tables.append(table)
-        if len(tables):
-            document.add(name, tables)
-    return tomlkit.dumps(document)
 
 
 def source_slug(session: Session, url: str, *, slug: str = "", name: str = "") -> str:
@@ -390,11 +236,6 @@ def _refuse_while_sending(session: Session, edition: Edition) -> None:
     week = session.exec(sending).first()
     if week:
         raise Refused(f"{edition.slug}/{week} is being sent; change the edition's list when it is done.")
-
-
-def _read_all_again(session: Session) -> None:
-    """Forget what the sources' last answers were known by: an unchanged feed is tagged with new words, too."""
-    session.execute(update(Source).values(etag="", last_modified=""))
 
 
 def _region_ids(session: Session, codes: list[str]) -> set[int]:

@@ -1,0 +1,101 @@
+"""An issue as the command line shows it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from newsletter.cli.base import say, say_json, table, warn
+
+if TYPE_CHECKING:
+    from sqlmodel import Session
+
+    from newsletter.app import App
+    from newsletter.issues import Choice
+    from newsletter.models import Issue
+    from newsletter.preflight import Finding
+
+
+def mention_approval(had_approval: bool, name: str) -> None:
+    if had_approval:
+        warn(f"The approval was taken back: {name} is not sent before it is approved again.")
+
+
+def show_findings(findings: list[Finding]) -> None:
+    """Print what preflight found, errors first."""
+    for finding in sorted(findings, key=lambda one: one.severity):
+        warn(f"{finding.severity} {finding.rule}: {finding.message} {finding.fix}")
+
+
+def finding_rows(findings: list[Finding]) -> list[dict[str, str]]:
+    return [{"rule": one.rule, "severity": one.severity, "message": one.message, "fix": one.fix} for one in findings]
+
+
+def fetch_pictures(app: App, issue_id: int) -> list[dict[str, Any]]:
+    """Store the pictures that the issue's stories lack; return what became of each that was tried."""
+    from newsletter.pictures import fetch_pictures as fetch
+
+    reports = fetch(app.db, app.client, issue_id, clock=app.clock)
+    return [{"story": one.story_id, "headline": one.headline, "problem": one.problem} for one in reports]
+
+
+def facts_of(session: Session, issue: Issue) -> dict[str, Any]:
+    """Return what `show` prints, from the rows."""
+    from newsletter import issues
+
+    return {
+        "id": issue.id,
+        "issue": issues.issue_name(session, issue),
+        "number": issue.number,
+        "state": issue.state,
+        "reason": issue.reason,
+        "send_at": issue.send_at,
+        "send_at_local": issues.local_time(session, issue),
+        "subject": issue.subject or issue.subject_override,
+        "approved_by": issue.approved_by,
+        "stories": [
+            {
+                "id": place.story.id,
+                "place": "dropped" if place.row.position is None else "lead" if place.row.position == 0 else "more",
+                "pinned": place.row.pinned,
+                "headline": place.headline,
+                "source": place.source.name,
+                "published_at": place.story.published_at,
+                "is_dated": place.story.is_dated,
+                "picture_problem": place.story.picture_problem,
+                "link": place.story.link,
+                "score": place.row.score,
+                "reasons": place.row.reasons,
+            }
+            for place in issues.all_places(session, issue.id)
+            if place.row.position is not None or place.row.dropped
+        ],
+    }
+
+
+def print_issue(facts: dict[str, Any], *, json: bool, left_out: Choice | None = None) -> None:
+    """Print an issue's facts, and the stories left out of it when they are given."""
+    if json:
+        why_not = {} if left_out is None else {str(one): asdict(what) for one, what in left_out.left_out.items()}
+        say_json(facts | ({"left_out": why_not} if left_out else {}))
+        return
+    number = f", number {facts['number']}" if facts["number"] else ""
+    say(f"{facts['issue']}{number}: {facts['state']}{': ' + facts['reason'] if facts['reason'] else ''}")
+    say(f"Send time {facts['send_at_local']}.")
+    if facts["subject"]:
+        say(f"Subject: {facts['subject']}")
+    for story in facts["stories"]:
+        _print_story(story)
+    for picture in facts.get("pictures", ()):
+        if picture["problem"]:
+            warn(f"Story {picture['story']} has no picture: {picture['problem']}")
+    if left_out and left_out.left_out:
+        say("Left out, the next best first:")
+        rows = sorted(left_out.left_out.items(), key=lambda row: (row[1].rank or 1_000_000, row[0]))
+        table(("Story", "Headline", "Reason"), ((one, what.headline, what.reason) for one, what in rows))
+
+
+def _print_story(story: dict[str, Any]) -> None:
+    date = f"{story['published_at']:%d %B}" if story["is_dated"] else "no date"
+    say(f"{story['place']:>7}  {story['id']:>4}  {story['headline']}")
+    say(f"               {story['source']}, {date}; because: {', '.join(story['reasons'])}")

@@ -1,0 +1,78 @@
+"""A story that an editor adds by its address: read like any other, and kept under the outlet it comes from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import urlsplit
+
+from sqlmodel import Session, col, select
+
+from newsletter import slugs
+from newsletter.db import Database
+from newsletter.errors import Refused
+from newsletter.gather.candidates import candidates
+from newsletter.gather.indexing import index
+from newsletter.gather.storing import keep
+from newsletter.models import Source, Story
+from newsletter.sources import Fetched
+from newsletter.stories import canonical_url
+
+#: The kind of the source that is made for an outlet nobody reads yet. It is switched off: its address is no feed.
+OUTLET_KIND = "article"
+
+
+@dataclass(frozen=True)
+class Added:
+    """What adding a story came to."""
+
+    story_id: int
+    headline: str
+    source: str
+    is_new: bool
+
+
+def add_story(db: Database, url: str, fetched: Fetched, now: datetime) -> Added:
+    """Keep the one story that was read at `url` and return it; a story that is known already is returned as it is.
+
+    It belongs to the source whose address is on the same host, else to a new one of the site's name. Raises Refused
+    with the reason when there is nothing to keep.
+    """
+    kept, problems = candidates(fetched.items, language="", now=now)
+    if not kept:
+        raise Refused(" ".join((*fetched.problems, *problems)) or f"There is no story at {url}.")
+    candidate = kept[0]
+    with db.transaction() as session:
+        known = session.exec(select(Story).where(Story.url == candidate.url)).first()
+        if known is not None:
+            source = session.get_one(Source, known.source_id)
+            return Added(known.id, known.title, source.name, is_new=False)
+        source = _outlet(session, candidate.link, fetched.title)
+        keep(session, source, kept[:1], now)
+        story = session.exec(select(Story).where(Story.url == candidate.url)).one()
+        added = Added(story.id, story.title, source.name, is_new=True)
+    index(db, now)
+    return added
+
+
+def _outlet(session: Session, link: str, site: str) -> Source:
+    """Return the source that stands for the story's outlet, made when there is none."""
+    host = _host(link)
+    sources = session.exec(select(Source).order_by(col(Source.id))).all()
+    for source in sources:
+        if _host(source.url) == host or (site and source.name == site):
+            return source
+    name = site or host
+    slug = slugs.free(slugs.from_name_or_host(name, link), {source.slug for source in sources})
+    parts = urlsplit(link)
+    source = Source(
+        slug=slug, name=name[:200], kind=OUTLET_KIND, url=f"{parts.scheme}://{parts.netloc}/", enabled=False
+    )
+    session.add(source)
+    session.flush()
+    return source
+
+
+def _host(url: str) -> str:
+    """Return the host without the label of a twin, such as "www."."""
+    return urlsplit(canonical_url(url)).hostname or ""

@@ -1,0 +1,178 @@
+"""What could go into an issue: the stories of an edition's regions with all that the choice looks at."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlmodel import Session, col, select
+
+from newsletter.coverage import Piece, materially_new, topics
+from newsletter.issues.rows import evidence_of, regions_of, wider_regions_of
+from newsletter.issues.score import Candidate
+from newsletter.models import Edition, Issue, IssueState, IssueStory, Region, Source, Story, StoryRegion
+from newsletter.regions import ABOUT
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A story that an edition's readers got, or are approved to get, in another week."""
+
+    week: str
+    #: Its source tells something new since.
+    updated: bool
+
+
+def candidates(
+    session: Session,
+    edition: Edition,
+    issue: Issue,
+    max_age: timedelta,
+    until: datetime,
+    *,
+    wider: bool = False,
+) -> list[Candidate]:
+    """Return every story that could go into the issue: recent ones of its regions, and those the editor touched.
+
+    With `wider`, return instead the recent stories of the regions that the edition's own lie in.
+    """
+    own = regions_of(session, edition.id)
+    regions = wider_regions_of(session, own.values()) if wider else own
+    edits = {row.story_id: row for row in session.exec(select(IssueStory).where(IssueStory.issue_id == issue.id))}
+    kept = [story_id for story_id, row in edits.items() if row.pinned or row.dropped]
+    since = until - 2 * max_age
+    if wider:
+        already = {story.id for story, _ in _stories(session, own, kept, since)}
+        found = [pair for pair in _stories(session, regions, [], since) if pair[0].id not in already]
+    else:
+        found = _stories(session, own, kept, since)
+    known = _known(session, edition, issue, found, regions)
+    return [known.candidate(story, source, edits.get(story.id), wider=wider) for story, source in found]
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What is looked up once for all candidates, by story id or by coverage."""
+
+    language: str
+    regions: dict[int, Region]
+    evidence: dict[int, list[StoryRegion]]
+    sent: dict[int, Sent]
+    covered: dict[int, str]
+    outlets: dict[int, tuple[str, ...]]
+    topics: dict[int, int]
+
+    def candidate(self, story: Story, source: Source, row: IssueStory | None, *, wider: bool) -> Candidate:
+        tags = self.evidence.get(story.id, [])
+        before = self.sent.get(story.id)
+        return Candidate(
+            story_id=story.id,
+            title=story.title,
+            summary=story.summary,
+            published_at=story.published_at,
+            source=source.name,
+            source_weight=source.weight,
+            has_picture=bool(story.image_url) and not story.picture_problem,
+            is_dated=story.is_dated,
+            evidence=tuple(tag.evidence for tag in tags),
+            strength=tags[0].strength if tags else 0.0,
+            foreign=story.language if primary(story.language) not in {"", self.language} else "",
+            outlets=self.outlets.get(story.coverage or 0, (source.name,)),
+            coverage=story.coverage,
+            topic=self.topics.get(story.id),
+            sent_in=before.week if before else "",
+            updated=before.updated if before else False,
+            covered_in=self.covered.get(story.coverage or 0, ""),
+            wider=" and ".join(dict.fromkeys(self.regions[tag.region_id].name for tag in tags)) if wider else "",
+            pinned_at=row.position if row and row.pinned else None,
+            dropped=bool(row and row.dropped),
+        )
+
+
+def _known(
+    session: Session, edition: Edition, issue: Issue, found: Sequence[tuple[Story, Source]], regions: dict[int, Region]
+) -> _Known:
+    sent = sent_before(session, edition.id, issue.id)
+    return _Known(
+        language=primary(edition.language),
+        regions=regions,
+        evidence=evidence_of(session, [story.id for story, _ in found], regions),
+        sent=sent,
+        covered=_covered(session, sent),
+        outlets=outlets_of(session, [story.coverage for story, _ in found]),
+        topics=topics([_piece(story) for story, _ in found]),
+    )
+
+
+def primary(language: str) -> str:
+    """Return the first part of a language tag, in lower case: "pt" of pt-BR."""
+    return language.partition("-")[0].lower()
+
+
+def _stories(
+    session: Session, region_ids: Collection[int], kept: Sequence[int], since: datetime
+) -> list[tuple[Story, Source]]:
+    """Return the stories since then that are about the regions, and those in `kept`, with their sources."""
+    of_regions = select(StoryRegion.story_id).where(
+        col(StoryRegion.region_id).in_(list(region_ids)), col(StoryRegion.strength) >= ABOUT
+    )
+    query = (
+        select(Story, Source)
+        .join(Source, col(Source.id) == Story.source_id)
+        .where((col(Story.id).in_(of_regions) & (col(Story.published_at) > since)) | col(Story.id).in_(kept))
+        .order_by(col(Story.id))
+    )
+    return list(session.exec(query))
+
+
+def _piece(story: Story) -> Piece:
+    return Piece(
+        story.id, story.title, story.summary, str(story.source_id), story.published_at, story.language, story.url
+    )
+
+
+def sent_before(session: Session, edition_id: int, issue_id: int) -> dict[int, Sent]:
+    """Return story id -> the last other week in which this edition sent it, or has it approved for sending."""
+    query = (
+        select(Story, Issue.week, IssueStory.sent_text)
+        .join(IssueStory, col(IssueStory.story_id) == Story.id)
+        .join(Issue, col(Issue.id) == IssueStory.issue_id)
+        .where(
+            Issue.edition_id == edition_id,
+            Issue.id != issue_id,
+            col(IssueStory.position).is_not(None),
+            col(Issue.state).in_([IssueState.APPROVED, IssueState.SENDING, IssueState.SENT]),
+        )
+        .order_by(col(Issue.week))
+    )
+    return {
+        story.id: Sent(week, bool(text) and story.updated_at is not None and materially_new(text, text_of(story)))
+        for story, week, text in session.exec(query)
+    }
+
+
+def text_of(story: Story) -> str:
+    """Return the words of a story that an update of it is told by."""
+    return f"{story.title}\n{story.summary}"
+
+
+def _covered(session: Session, sent: dict[int, Sent]) -> dict[int, str]:
+    """Return coverage -> the week in which one of its stories was sent."""
+    query = select(Story.coverage, Story.id).where(col(Story.id).in_(list(sent)), col(Story.coverage).is_not(None))
+    return {number: sent[story_id].week for number, story_id in session.exec(query) if number is not None}
+
+
+def outlets_of(session: Session, coverages: Iterable[int | None]) -> dict[int, tuple[str, ...]]:
+    """Return coverage -> the names of the outlets that tell the event, in the order in which they did."""
+    wanted = sorted({number for number in coverages if number is not None})
+    query = (
+        select(Story.coverage, Source.name)
+        .join(Source, col(Source.id) == Story.source_id)
+        .where(col(Story.coverage).in_(wanted))
+        .order_by(col(Story.published_at), col(Story.id))
+    )
+    found: dict[int, dict[str, None]] = {}
+    for number, name in session.exec(query):
+        found.setdefault(number or 0, {})[name] = None
+    return {number: tuple(names) for number, names in found.items()}

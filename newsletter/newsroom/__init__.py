@@ -1,0 +1,52 @@
+"""A newsroom as one file: its regions, lists, sources and editions, read with `apply` and written with `export`.
+
+`entries` validates what the command line and the file bring; `rows` changes the tables, which do not validate.
+"""
+
+from newsletter.newsroom.entries import (
+    WEEKDAYS,
+    EditionEntry,
+    ListEntry,
+    Newsroom,
+    RegionEntry,
+    SourceEntry,
+    checked,
+    parse,
+    to_toml,
+)
+from newsletter.newsroom.rows import (
+    Change,
+    apply,
+    change_edition,
+    enable_source,
+    put_edition,
+    put_list,
+    put_region,
+    put_source,
+    read,
+    remove_source,
+    source_slug,
+)
+
+__all__ = [
+    "WEEKDAYS",
+    "Change",
+    "EditionEntry",
+    "ListEntry",
+    "Newsroom",
+    "RegionEntry",
+    "SourceEntry",
+    "apply",
+    "change_edition",
+    "checked",
+    "enable_source",
+    "parse",
+    "put_edition",
+    "put_list",
+    "put_region",
+    "put_source",
+    "read",
+    "remove_source",
+    "source_slug",
+    "to_toml",
+]

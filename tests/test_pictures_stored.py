@@ -1,0 +1,156 @@
+"""The pictures of an issue's stories, from a real server into the database and out on the pages."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Iterator
+
+import pytest
+from PIL import Image, ImageDraw
+from sqlmodel import select
+
+from newsletter import issues
+from newsletter.db import Database
+from newsletter.models import Edition, Picture, Story
+from newsletter.pictures import PictureReport, data_urls, fetch_pictures
+from newsletter.sources.http import Client
+from tests.builders import NOW, newsroom, story
+from tests.servers.http import LOOPBACK, FeedServer
+from tests.sites import make_site
+
+BASE = "https://news.example.org"
+
+
+def jpeg(width: int = 1600, height: int = 900) -> bytes:
+    image = Image.new("RGB", (width, height), "#2a5d8f")
+    draw = ImageDraw.Draw(image)
+    for step in range(0, width, 20):
+        draw.ellipse((step, step // 3, step + 90, step // 3 + 140), fill=(step % 255, 90, 160))
+    body = io.BytesIO()
+    image.save(body, "JPEG")
+    return body.getvalue()
+
+
+@pytest.fixture
+def server() -> Iterator[FeedServer]:
+    with FeedServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[Client]:
+    client = Client(timeout=20, max_bytes=1_000_000, user_agent="test", private_networks=LOOPBACK)
+    yield client
+    client.close()
+
+
+def drafted(db: Database, *image_urls: str) -> int:
+    """Make an issue with a story for each address, and return its id."""
+    with db.transaction() as session:
+        made = newsroom(session, min_stories=1)
+        for number, url in enumerate(image_urls):
+            story(session, made, number, hours_old=number, image_url=url, image_alt="A boat", image_credit="Ada Reed")
+        edition = session.get_one(Edition, made.edition_id)
+        return issues.draft(session, edition, issues.next_slot(edition, NOW), NOW).issue.id
+
+
+def fetched(db: Database, client: Client, issue_id: int) -> list[PictureReport]:
+    return fetch_pictures(db, client, issue_id, clock=lambda: NOW)
+
+
+def test_a_picture_is_fetched_once_made_small_and_shown_from_our_address(
+    database: Database, server: FeedServer, client: Client
+) -> None:
+    server.serve("/boat.jpg", jpeg(), "image/jpeg")
+    issue_id = drafted(database, server.url("/boat.jpg"))
+    assert [report.problem for report in fetched(database, client, issue_id)] == [""]
+    assert fetched(database, client, issue_id) == []
+    with database.reading() as session:
+        picture = session.exec(select(Picture)).one()
+        assert (picture.media_type, picture.width, picture.height) == ("image/jpeg", 1200, 675)
+        content = issues.content_of(session, issues.find_issue(session, "fen-weekly"), BASE)
+    lead = content.lead
+    assert lead.image_url == f"{BASE}/pictures/{picture.sha256}"
+    assert (lead.image_alt, lead.image_credit) == ("A boat", "Ada Reed")
+    assert "image/jpeg" in server.requests[0].headers["Accept"]
+
+
+def test_one_bad_picture_is_a_sentence_and_is_not_tried_again(
+    database: Database, server: FeedServer, client: Client
+) -> None:
+    server.serve("/boat.jpg", jpeg(), "image/jpeg")
+    server.serve("/page", b"<html><body>Sorry</body></html>", "image/jpeg")
+    urls = (server.url("/missing.jpg"), server.url("/page"), server.url("/boat.jpg"))
+    issue_id = drafted(database, *urls)
+    missing, page, boat = fetched(database, client, issue_id)
+    assert "There is nothing at this address" in missing.problem
+    assert "a web page" in page.problem
+    assert boat.problem == ""
+    assert fetched(database, client, issue_id) == []
+    with database.reading() as session:
+        content = issues.content_of(session, issues.find_issue(session, "fen-weekly"), BASE)
+        assert [bool(card.image_url) for card in (content.lead, *content.more)] == [False, False, True]
+
+
+def test_the_same_picture_twice_is_stored_once(database: Database, server: FeedServer, client: Client) -> None:
+    server.serve("/a.jpg", jpeg(), "image/jpeg")
+    server.serve("/b.jpg", jpeg(), "image/jpeg")
+    issue_id = drafted(database, server.url("/a.jpg"), server.url("/b.jpg"))
+    fetched(database, client, issue_id)
+    with database.reading() as session:
+        assert len(session.exec(select(Picture)).all()) == 1
+        assert len({one.picture for one in session.exec(select(Story))}) == 1
+
+
+def test_a_picture_that_changed_meanwhile_is_left_for_the_next_time(
+    database: Database, server: FeedServer, client: Client
+) -> None:
+    server.serve("/old.jpg", jpeg(), "image/jpeg")
+    server.serve("/new.jpg", jpeg(800, 600), "image/jpeg")
+    issue_id = drafted(database, server.url("/old.jpg"))
+
+    def change() -> None:
+        with database.transaction() as session:
+            session.exec(select(Story)).one().image_url = server.url("/new.jpg")
+
+    def clock() -> object:
+        change()
+        return NOW
+
+    fetch_pictures(database, client, issue_id, clock=clock)  # type: ignore[arg-type]
+    with database.reading() as session:
+        assert session.exec(select(Story)).one().picture == ""
+    fetched(database, client, issue_id)
+    with database.reading() as session:
+        assert session.exec(select(Picture)).one().width == 800
+
+
+def test_a_stored_picture_is_shown_to_everybody_and_nothing_else_is(database: Database) -> None:
+    """Threat 26: no cookie, no sniffing, nothing but pictures of ours."""
+    client = make_site(database).client
+    body = jpeg(300, 200)
+    sha256 = hashlib.sha256(body).hexdigest()
+    with database.transaction() as session:
+        session.add(Picture(sha256=sha256, media_type="image/jpeg", width=300, height=200, body=body, created_at=NOW))
+    answer = client.get(f"/pictures/{sha256}")
+    assert (answer.status_code, answer.content) == (200, body)
+    assert answer.headers["content-type"] == "image/jpeg"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["content-security-policy"] == "default-src 'none'"
+    assert "immutable" in answer.headers["cache-control"]
+    assert "set-cookie" not in answer.headers
+    for name in ("0" * 64, sha256[:-1], sha256.upper(), "..%2f", "%00", "x" * 3_000):
+        assert client.get(f"/pictures/{name}").status_code == 404
+
+
+def test_a_preview_shows_pictures_without_a_server(
+    sqlite_database: Database, server: FeedServer, client: Client
+) -> None:
+    server.serve("/boat.jpg", jpeg(), "image/jpeg")
+    issue_id = drafted(sqlite_database, server.url("/boat.jpg"))
+    fetched(sqlite_database, client, issue_id)
+    with sqlite_database.reading() as session:
+        ((address, data),) = data_urls(session, issue_id, BASE).items()
+        assert address == f"{BASE}/pictures/{session.exec(select(Picture)).one().sha256}"
+    assert data.startswith("data:image/jpeg;base64,/9j/")
