@@ -32,6 +32,8 @@ BASE_URL = f"http://127.0.0.1:{PAGES_PORT}"
 EDITIONS = ("fenland-weekly", "baltic-weekly")
 LISTS = {"fenland": "fenland.csv", "baltic": "baltic.csv"}
 _IN_PART = 3
+#: The sample outlets are on this machine; without this, sources are read from the public Internet only.
+_FETCH = '\n[fetch]\nprivate_networks = ["127.0.0.0/8"]\n'
 
 
 def main() -> None:
@@ -57,6 +59,8 @@ def main() -> None:
 def _set_up(feeds: FeedServer, now: datetime) -> None:
     _heading("A newsroom: two editions, seven sources, six regions")
     _newsletter("init", ".", "--base-url", BASE_URL)
+    with (FOLDER / "newsletter.toml").open("a", encoding="utf-8") as settings:
+        settings.write(_FETCH)
     text = (ROOT / "demo" / "newsroom.toml").read_text(encoding="utf-8")
     text = text.replace(f"http://127.0.0.1:{FEEDS_PORT}", feeds.url)
     (FOLDER / "newsroom.toml").write_text(_due_soon(text, now), encoding="utf-8")
