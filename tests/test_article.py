@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -18,7 +17,10 @@ from newsletter.sources.http import Answer, Client
 from newsletter.sources.pages.linkeddata import read_linked_data, types
 from newsletter.sources.pages.walls import CONSENT_WALL, LOGIN_WALL, NO_SUCH_PAGE, ROBOT_WALL, SCRIPT_WALL
 from newsletter.sources.pages.webpage import decoded, site_of
-from tests.servers.http import LOOPBACK, FeedServer
+from tests.fetching import client
+from tests.servers.http import FeedServer
+
+__all__ = ["client"]
 
 PAGES = Path(__file__).parent / "data" / "pages"
 #: Where the pages were found.
@@ -32,13 +34,6 @@ ADDRESSES = {
 TEXT = "<p>The council met on Monday and talked for six hours about the bridge, which everybody wants and nobody pays. </p>"
 MORE = "<p>In the end it voted for a ferry, which costs less, runs on Sundays and can be sold again if nobody uses it. The mayor did not say when it will come, and the people of the island will wait for another winter at least.</p>"
 URL = "https://news.example.org/2026/11/17/bridge"
-
-
-@pytest.fixture(scope="module")
-def client() -> Iterator[Client]:
-    client = Client(timeout=20, max_bytes=1_000_000, user_agent="Newsletter/test", private_networks=LOOPBACK)
-    yield client
-    client.close()
 
 
 def page(name: str) -> Answer:

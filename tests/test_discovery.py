@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,23 +12,13 @@ from newsletter.sources.discovery import FEED_REQUESTS, SITEMAP_REQUESTS, addres
 from newsletter.sources.http import Answer, Client
 from newsletter.sources.pages.feedlinks import FeedLink, is_about_comments, known_feeds, read_page_links, usual_places
 from tests.contracts.sources import Entry, atom, json_feed, rss
+from tests.fetching import client, server
 from tests.servers.http import LOOPBACK, FeedServer
+
+__all__ = ["client", "server"]
 
 WEEK = (Path(__file__).parent / "data" / "week.xml").read_bytes()
 FRONT = "https://post.example/"
-
-
-@pytest.fixture(scope="module")
-def client() -> Iterator[Client]:
-    client = Client(timeout=20, max_bytes=1_000_000, user_agent="Newsletter/test", private_networks=LOOPBACK)
-    yield client
-    client.close()
-
-
-@pytest.fixture
-def server() -> Iterator[FeedServer]:
-    with FeedServer() as server:
-        yield server
 
 
 def page(head: str = "", body: str = "") -> str:

@@ -6,7 +6,6 @@ import gzip
 import json
 import pickle
 import re
-from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -25,22 +24,12 @@ from newsletter.sources.http import Client
 from newsletter.sources.jsonfeed import parse_json_feed
 from newsletter.sources.net.answers import Answer
 from tests.contracts.sources import Entry, json_feed, rss
-from tests.servers.http import LOOPBACK, FeedServer
+from tests.fetching import client, server
+from tests.servers.http import FeedServer
+
+__all__ = ["client", "server"]
 
 FEEDS = Path(__file__).parent / "data" / "feeds"
-
-
-@pytest.fixture
-def server() -> Iterator[FeedServer]:
-    with FeedServer() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def client() -> Iterator[Client]:
-    client = Client(timeout=20, max_bytes=1_000_000, user_agent="Newsletter/test", private_networks=LOOPBACK)
-    yield client
-    client.close()
 
 
 def feed_files() -> list[Path]:

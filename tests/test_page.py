@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
@@ -15,23 +14,13 @@ from newsletter.sources.http import Answer, Client
 from newsletter.sources.net.robots import AGAIN, DAY, LONGEST_DELAY, Robots, read_rules, robots_of
 from newsletter.sources.page import Memory, PageSource, is_own_host, mark, remembered, written
 from newsletter.sources.pages.links import LINK_LIMIT, looks_like_article, may_be_article, read_section
+from tests.fetching import client, server
 from tests.servers.http import LOOPBACK, FeedServer
+
+__all__ = ["client", "server"]
 
 SECTION = Path(__file__).parent / "data" / "pages" / "section.html"
 WORDS = "It happened at the harbour on Monday morning, and the people of the town talked about it all day. "
-
-
-@pytest.fixture(scope="module")
-def client() -> Iterator[Client]:
-    client = Client(timeout=20, max_bytes=1_000_000, user_agent="Newsletter/test", private_networks=LOOPBACK)
-    yield client
-    client.close()
-
-
-@pytest.fixture
-def server() -> Iterator[FeedServer]:
-    with FeedServer() as server:
-        yield server
 
 
 def links(body: str, url: str = "https://fenpost.example/news") -> list[str]:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterator
 
-import pytest
 from PIL import Image, ImageDraw
 from sqlmodel import select
 
@@ -16,8 +14,11 @@ from newsletter.models import Edition, Picture, Story
 from newsletter.pictures import PictureReport, data_urls, fetch_pictures
 from newsletter.sources.http import Client
 from tests.builders import NOW, newsroom, story
-from tests.servers.http import LOOPBACK, FeedServer
+from tests.fetching import client, server
+from tests.servers.http import FeedServer
 from tests.sites import make_site
+
+__all__ = ["client", "server"]
 
 BASE = "https://news.example.org"
 
@@ -30,19 +31,6 @@ def jpeg(width: int = 1600, height: int = 900) -> bytes:
     body = io.BytesIO()
     image.save(body, "JPEG")
     return body.getvalue()
-
-
-@pytest.fixture
-def server() -> Iterator[FeedServer]:
-    with FeedServer() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def client() -> Iterator[Client]:
-    client = Client(timeout=20, max_bytes=1_000_000, user_agent="test", private_networks=LOOPBACK)
-    yield client
-    client.close()
 
 
 def drafted(db: Database, *image_urls: str) -> int:

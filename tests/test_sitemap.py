@@ -6,7 +6,6 @@ import gzip
 import json
 import pickle
 import re
-from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,22 +19,12 @@ from newsletter.sources.entries import ENTRY_LIMIT
 from newsletter.sources.http import Client
 from newsletter.sources.net.answers import Answer
 from newsletter.sources.sitemap import CHILD_LIMIT, Child, SitemapSource, newest_children, parse_sitemap
-from tests.servers.http import LOOPBACK, FeedServer
+from tests.fetching import client, server
+from tests.servers.http import FeedServer
+
+__all__ = ["client", "server"]
 
 SITEMAPS = Path(__file__).parent / "data" / "sitemaps"
-
-
-@pytest.fixture
-def server() -> Iterator[FeedServer]:
-    with FeedServer() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def client() -> Iterator[Client]:
-    client = Client(timeout=20, max_bytes=1_000_000, user_agent="Newsletter/test", private_networks=LOOPBACK)
-    yield client
-    client.close()
 
 
 def sitemap_files() -> list[Path]:

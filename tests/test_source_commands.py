@@ -2,62 +2,35 @@
 
 from __future__ import annotations
 
-import json
 import os
 import pty
 import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from newsletter.cli import main
-from newsletter.cli.base import DONE, FAILED, IN_PART
+from newsletter.cli.base import FAILED, IN_PART
 from tests.commands import NEWSLETTER
 from tests.contracts.sources import Entry, rss
 from tests.servers.http import FeedServer
+from tests.test_cli import Run
+from tests.test_cli import run as bare
+
+__all__ = ["bare"]
 
 WEEK = (Path(__file__).parent / "data" / "week.xml").read_bytes()
 
 
-@dataclass(frozen=True)
-class Said:
-    """What a command printed."""
-
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        """Return standard output as JSON."""
-        return json.loads(self.out)
-
-
-Run = Callable[..., Said]
-
-
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+def run(bare: Run) -> Run:
     """Return a function that runs a command inside this process, for an installation with two regions."""
-    monkeypatch.chdir(tmp_path)
-
-    def invoke(*words: str, code: int = DONE) -> Said:
-        monkeypatch.setattr(sys, "argv", ["newsletter", *words])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as end:
-            main()
-        said = capsys.readouterr()
-        assert (end.value.code or 0) == code, (words, end.value.code, said.out, said.err)
-        return Said(said.out, said.err)
-
-    invoke("init", "--base-url", "https://news.example.org")
-    invoke("region", "add", "UA", "Ukraine")
-    invoke("region", "add", "fens", "The Fens")
-    return invoke
+    bare("init", "--base-url", "https://news.example.org")
+    bare("region", "add", "UA", "Ukraine")
+    bare("region", "add", "fens", "The Fens")
+    return bare
 
 
 @pytest.fixture
