@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from heapq import nlargest
 from operator import itemgetter
 
 from newsletter.coverage.likeness import MAX_HOURS, kinship, likeness
@@ -23,10 +24,12 @@ TOPIC_PAIR = 0.5
 TOPIC_AVERAGE = 0.3
 WEEK_HOURS = 24.0 * 14
 #: Terms of a story that are looked up, the heaviest first, and how many stories back in time each one leads to.
-INDEXED_TERMS = 10
+INDEXED_TERMS = 14
 REACH = 24
 #: The part of the cosine that the looked-up terms must reach before two stories are compared in full.
 LEAST_OVERLAP = 0.12
+#: How many stories each story is compared with in full, the likeliest first.
+MOST_COMPARED = 20
 #: Members of each side that are compared when two groups might join.
 WITNESSES = 8
 
@@ -69,21 +72,29 @@ def _edges(stories: list[Profile], score: _Score, least: float, hours: float) ->
 def candidates(stories: list[Profile], hours: float = MAX_HOURS) -> Iterator[tuple[int, int]]:
     """Yield pairs of places (the smaller first) of stories that share heavy terms and are so many hours apart at most.
 
-    A term leads only to the last few stories that have it, so that the work grows with the number of stories.
+    A term leads only to the last few stories that have it, and a story is compared with a few at most, so that the work
+    grows with the number of stories, whatever words they share.
     """
     postings: dict[str, list[tuple[int, float]]] = defaultdict(list)
     norms, times = [story.full_norm for story in stories], [story.hour for story in stories]
     for place, story in enumerate(stories):
         overlaps: dict[int, float] = {}
-        for term, weight in sorted(story.full.items(), key=itemgetter(1), reverse=True)[:INDEXED_TERMS]:
+        seen = overlaps.get
+        for term, weight in nlargest(INDEXED_TERMS, story.full.items(), key=itemgetter(1)):
             posting = postings[term]
             for other, other_weight in posting[-REACH:]:
-                overlaps[other] = overlaps.get(other, 0.0) + weight * other_weight
+                overlaps[other] = seen(other, 0.0) + weight * other_weight
             posting.append((place, weight))
+            if len(posting) > 4 * REACH:
+                del posting[:-REACH]
         least, since = LEAST_OVERLAP * story.full_norm, story.hour - hours
-        for other, overlap in overlaps.items():
-            if overlap >= least * norms[other] and times[other] >= since:
-                yield other, place
+        likely = [
+            (overlap / norms[other], other)
+            for other, overlap in overlaps.items()
+            if overlap >= least * norms[other] and times[other] >= since
+        ]
+        for _, other in likely if len(likely) <= MOST_COMPARED else nlargest(MOST_COMPARED, likely):
+            yield other, place
 
 
 class _Clusters:

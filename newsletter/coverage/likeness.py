@@ -6,11 +6,19 @@ import math
 from heapq import nlargest
 
 from newsletter.coverage.profiles import Profile
+from newsletter.coverage.tables import shared_concepts
 
 #: Two stories further apart than this are two stories: a follow-up days later is news of its own.
 MAX_HOURS = 72.0
 #: A routine headline (weather, markets) is another one after this many hours.
 ROUTINE_HOURS = 14.0
+#: What it adds when one story is a copy of the other: the words of an agency's text that fifty outlets print are so
+#: common in the batch that alone they would tell little. The same text after a day is a routine that comes again.
+W_COPY, COPY_HOURS = 3.0, 24.0
+#: What it takes off when nothing tells names, as in scripts without capitals.
+W_NAMELESS = -0.8
+#: What speaks against one event, in logits, when each headline names somebody or some place the other does not know.
+CLASH = 0.3
 #: The weight of a word that few stories have.
 RARE = 0.6
 #: Kinds of which no two are one story, whoever publishes them.
@@ -34,7 +42,9 @@ def likeness(a: Profile, b: Profile) -> float:
         return 0.0
     if a.language != b.language and a.language and b.language and title < 0.9:
         return 0.0
-    return 1.0 / (1.0 + math.exp(-_evidence(a, b) + _doubt(a, b, hours)))
+    is_copy = a.full.keys() == b.full.keys() and a.numbers == b.numbers and hours < COPY_HOURS
+    copied = W_COPY if is_copy and a.has_summary and b.has_summary else 0.0
+    return 1.0 / (1.0 + math.exp(-_evidence(a, b) - copied + _doubt(a, b, hours)))
 
 
 def kinship(a: Profile, b: Profile) -> float:
@@ -52,6 +62,7 @@ def _evidence(a: Profile, b: Profile) -> float:
     concepts = sum(product for term, product in products.items() if term[0] == "=")
     names = [product for term, product in products.items() if term in a.names or term in b.names]
     who = sum(names)
+    of_many = sum(product for term, product in products.items() if term in shared_concepts())
     evidence = (
         W_CROSS * (_held(a, b) + _held(b, a)) / 2
         + W_TOTAL * min(total, 4.0) / 4
@@ -67,11 +78,14 @@ def _evidence(a: Profile, b: Profile) -> float:
         + W_BIAS
     )
     both = a.has_summary and b.has_summary
-    if total - who < 0.25 and (both or len(names) < 2):
+    is_little = total - who < 0.25 or (total - who - of_many < 0.25 and _kinds_clash(a, b))
+    if is_little and (both or len(names) < 2):
         evidence += W_ONLY_NAMES
     if both:
         evidence += W_NO_NAMES * (who < 0.2 and bool(a.names) and bool(b.names))
         evidence += W_FULL * total / (a.full_norm * b.full_norm)
+    if not a.names and not b.names:
+        evidence += W_NAMELESS
     return evidence
 
 
@@ -92,6 +106,8 @@ def _doubt(a: Profile, b: Profile, hours: float) -> float:
     doubt = 2.4 * hours / MAX_HOURS + 1.7 * max(0.0, hours - 36.0) / 36.0
     if a.source == b.source:
         doubt += 2.7
+    if _names_clash(a, b):
+        doubt += CLASH
     if _clash(a.numbers, b.numbers):
         doubt += 0.3
     if (a.routine or b.routine) and a.routine != b.routine:
@@ -111,9 +127,9 @@ def _names_differ(a: Profile, b: Profile) -> bool:
 
 def _names_known(a: Profile, b: Profile) -> float:
     """Return which part of a's names b knows, by weight; one half for a story without names, which tells nothing."""
-    weights = {name: a.full[name] ** 2 for name in a.names if name in a.full}
-    everything = sum(weights.values())
-    return sum(weight for name, weight in weights.items() if name in b.full) / everything if everything else 0.5
+    everything = math.fsum(a.full[name] ** 2 for name in a.names if name in a.full)
+    known = math.fsum(a.full[name] ** 2 for name in a.names if name in a.full and name in b.full)
+    return known / everything if everything else 0.5
 
 
 def _kinds_clash(a: Profile, b: Profile) -> bool:

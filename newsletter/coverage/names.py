@@ -24,14 +24,14 @@ class Capital(Enum):
 
 def german_capital(tokens: Sequence[str], place: int) -> Capital:
     """Return what the capital of a German word tells, from the words beside it."""
-    token, before = tokens[place], tokens[place - 1] if place else ""
+    token, before = tokens[place], tokens[place - 1].casefold() if place else ""
     after = tokens[place + 1] if place + 1 < len(tokens) else ""
     is_adjective = len(token) > 5 and token.endswith("er") and after[:1].isupper()
     if before in german_words("articles") or before[:1].isdigit():
         return Capital.NAME if is_adjective and not before[:1].isdigit() else Capital.NOUN
     if token.endswith(_OF_NOUNS):
         return Capital.NOUN
-    if before.casefold() in german_words("before_places"):
+    if before in german_words("before_places"):
         return Capital.NAME
     return Capital.NAME if _is_second(tokens, place) else Capital.NOTHING
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,9 +14,9 @@ from newsletter.coverage.stems import COMPOUNDING, family, stem
 from newsletter.coverage.tables import (
     COMMON_SHARE,
     CONCEPT_SHARE,
-    common_words,
     concepts,
     known_languages,
+    most_common_words,
     routine_phrases,
     shared_concepts,
     shares,
@@ -158,8 +158,8 @@ class _Weights:
         self.capitals, self.smalls = counts.capitals, counts.smalls
         self.stories = stories + PRIOR_STORIES
         self.top = math.log(self.stories / (1 + PRIOR_STORIES * RARE_SHARE))
-        self.cache: dict[tuple[str, str], float] = {}
-        self.scaled: dict[tuple[float, float], float] = {}
+        #: Weights of terms by language and factor: equal weights are one object, for a week has a million of them.
+        self.tables: dict[tuple[str, float], dict[str, float]] = defaultdict(dict)
         self.parts: dict[str, tuple[str, ...]] = {}
         self.known_names: dict[tuple[str, str], bool] = {}
 
@@ -168,27 +168,22 @@ class _Weights:
     ) -> dict[str, float]:
         """Return the weights of the terms that weigh anything, times what this part of the story counts for."""
         found: dict[str, float] = {}
+        plain, named = self.tables[language, part_of_all], self.tables[language, part_of_all * NAME_BOOST]
         is_compounding = language in COMPOUNDING
         for term in terms:
             if term in found:
                 continue
-            weight = self.weight(term, language)
+            table = named if term in names else plain
+            weight = table.get(term)
+            if weight is None:
+                factor = part_of_all * NAME_BOOST if table is named else part_of_all
+                weight = table[term] = self._weight(term, language) * factor
             if weight > 0.0:
-                found[term] = self._scale(weight, part_of_all * (NAME_BOOST if term in names else 1.0))
+                found[term] = weight
             if is_compounding and len(term) >= 9:
                 for part in self._parts_of(term, language):
-                    if part not in found:
-                        found[part] = self._scale(self.weight(part, language), part_of_all * 0.7)
+                    found.setdefault(part, self._weight(part, language) * part_of_all * 0.7)
         return found
-
-    def _scale(self, weight: float, factor: float) -> float:
-        """Return the product, one object for all that are equal: a week has a million of them."""
-        if factor == 1.0:
-            return weight
-        product = self.scaled.get((weight, factor))
-        if product is None:
-            product = self.scaled[weight, factor] = weight * factor
-        return product
 
     def names(self, capitals: Iterable[str], language: str) -> frozenset[str]:
         """Return the terms of a story that are names: with a capital here, and hardly ever small in the batch."""
@@ -214,13 +209,6 @@ class _Weights:
         if capitals or smalls:
             return capitals >= 3 * smalls and share < 1.0
         return share == RARE_SHARE
-
-    def weight(self, term: str, language: str) -> float:
-        key = (term, language)
-        weight = self.cache.get(key)
-        if weight is None:
-            weight = self.cache[key] = self._weight(term, language)
-        return weight
 
     def _weight(self, term: str, language: str) -> float:
         share = prior_share(term, language)
@@ -337,7 +325,7 @@ def _guess(text: str) -> str:
     """Return the language whose most common words stand in the text most often, or nothing."""
     if not _COMMON:
         for language in sorted(known_languages()):
-            for word in common_words(language)[:60]:
+            for word in most_common_words(language, 60):
                 _COMMON[word] = (*_COMMON.get(word, ()), language)
     hits = Counter(language for word in set(text.casefold().split()) for language in _COMMON.get(word, ()))
     for letters, language in _LETTERS:

@@ -10,9 +10,16 @@ import re
 import unicodedata
 from functools import lru_cache
 
+_Endings = tuple[tuple[int, frozenset[str]], ...]
 
-def _longest_first(words: str) -> tuple[str, ...]:
-    return tuple(sorted(words.split(), key=lambda word: (-len(word), word)))
+
+def _longest_first(words: str) -> _Endings:
+    """Return the endings by their length."""
+    lengths = sorted({len(word) for word in words.split()}, reverse=True)
+    return tuple((length, frozenset(word for word in words.split() if len(word) == length)) for length in lengths)
+
+
+_OF_ENGLISH_STEMS = _longest_first("e i")
 
 
 #: Endings by family; the letters are without accents, as `fold` leaves them.
@@ -43,7 +50,7 @@ _SUFFIXES = {
         "ский ская ское ские ского ской ских ским "
         "ити ати яти ть ти тися ться тся лися лся лась лось ли ла ло ив ав ила или ало али ала но то ено ано ки "
         "ка ку ко ці ня ння нню нні ны на но ни ні ну ною ний "
-        "нний ість ости остей ость ова ову овом ови ева еву єва єву єві еві їв"
+        "ія ії ію ією нний ість ости остей ость ова ову овом ови ева еву єва єву єві еві їв"
     ),
     "other": _longest_first("s en lar ler nin nun da de dan den in un a e i o u"),
     "arabic": _longest_first("ات ون ين ها ية ان ه ي ة وا هم نا ا"),
@@ -109,15 +116,15 @@ def stem(folded: str, rules: str) -> str:
         return folded
     return _strip(
         _strip(folded, _SUFFIXES[rules], 3 if rules == "germanic" and len(folded) == 5 else 4),
-        _SUFFIXES[rules] if rules != "english" else ("e", "i"),
+        _SUFFIXES[rules] if rules != "english" else _OF_ENGLISH_STEMS,
         4,
     )
 
 
-def _strip(word: str, suffixes: tuple[str, ...], keep: int) -> str:
-    for suffix in suffixes:
-        if word.endswith(suffix) and len(word) - len(suffix) >= keep:
-            return word[: -len(suffix)]
+def _strip(word: str, suffixes: _Endings, keep: int) -> str:
+    for length, endings in suffixes:
+        if len(word) - length >= keep and word[-length:] in endings:
+            return word[:-length]
     return word
 
 

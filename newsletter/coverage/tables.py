@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Iterator
 from functools import lru_cache
 from importlib import resources
+from importlib.util import find_spec
+from itertools import islice
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -47,13 +51,32 @@ def known_languages() -> frozenset[str]:
 
 @lru_cache(maxsize=64)
 def common_words(language: str) -> tuple[str, ...]:
-    """Return the common words of a language, folded, the most common first; nothing for a language without a list."""
-    name = _LISTS.get(language)
-    if name is None:
-        return ()
-    text = resources.files("justext").joinpath("stoplists", f"{name}.txt").read_text(encoding="utf-8")
-    words = (fold(line.strip(".,;:()\"'«»„“”")) for line in text.splitlines() if line.strip(".,;:()\"'«»„“”"))
-    return tuple(dict.fromkeys(words))
+    """Return the common words of a language, folded, the most common first; nothing for a language without a list.
+
+    A list that is not where it was in the versions we know is like a language without one: words are weighed by the
+    batch alone then.
+    """
+    return tuple(_words_of_list(language))
+
+
+@lru_cache(maxsize=64)
+def most_common_words(language: str, count: int) -> tuple[str, ...]:
+    """Return the first of `common_words`, without reading them all."""
+    return tuple(islice(_words_of_list(language), count))
+
+
+def _words_of_list(language: str) -> Iterator[str]:
+    found = find_spec("justext")  # which does not load the package
+    folder = found.submodule_search_locations if found else None
+    path = Path(*folder[:1], "stoplists", f"{_LISTS[language]}.txt") if folder and language in _LISTS else None
+    if path is None or not path.is_file():
+        return
+    seen: set[str] = set()
+    for line in path.read_text(encoding="utf-8").splitlines():
+        word = fold(line.strip(".,;:()\"'«»„“”"))
+        if word and word not in seen:
+            seen.add(word)
+            yield word
 
 
 @lru_cache(maxsize=64)

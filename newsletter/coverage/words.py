@@ -94,17 +94,18 @@ class _Sort(Enum):
     """What a token is."""
 
     WORD = "word"
-    CONCEPT = "concept"
-    PIECES = "pieces"
-    NUMBER = "number"
-    MULTIPLIER = "multiplier"
-    DAY = "day"
+    #: A concept, or a piece of a script without blanks.
+    TERMS = "terms"
+    #: A number, a word that is one or multiplies one, or a day.
+    FIGURE = "figure"
     END = "end"
     SIGN = "sign"
 
 
-#: What a token is, its terms (or value, or day), and whether it begins with a capital.
-_Token = tuple[_Sort, tuple[str, ...], bool]
+_WORD, _TERMS, _FIGURE, _END, _SIGN = _Sort
+#: What a token is, its terms (or value, or day), whether it begins with a capital, and its part in `_are_titles`.
+_Token = tuple[_Sort, tuple[str, ...], bool, int]
+_SHORT, _SMALL, _CAPITAL = range(3)
 
 
 class Reader:
@@ -122,40 +123,49 @@ class Reader:
         tokens: list[str] = self.split(text)
         known = self.known
         sorts = [known.get(token) or self._learn(token) for token in tokens]
-        trusts_capitals = not self.is_german and _capitals(tokens) < 0.6
+        trusts_capitals = not (self.is_german or _are_titles(sorts))
         terms: list[str] = []
         capitals, firsts, smalls = set[str](), set[str](), set[str]()
-        figures = _FigureReader(tokens, self.language)
+        figures: _FigureReader | None = None
         starts = True
-        for place, (sort, found, is_capital) in enumerate(sorts):
-            if sort is _Sort.WORD:
-                terms += found
+        for place, (sort, found, is_capital, _) in enumerate(sorts):
+            terms += found
+            if sort is _WORD:
                 if not is_capital:
                     smalls.add(found[0])
                 else:
                     told = german_capital(tokens, place) if self.is_german else Capital.NOTHING
                     is_name = told is Capital.NAME or (trusts_capitals and not starts)
                     (smalls if told is Capital.NOUN else capitals if is_name else firsts).add(found[0])
-            elif sort is _Sort.CONCEPT or sort is _Sort.PIECES:
-                terms += found
-            elif sort is not _Sort.END and sort is not _Sort.SIGN:
-                terms += figures.take(sort, found, place)
-            starts = sort is _Sort.END or (starts and sort is _Sort.SIGN)
-        scores = _SCORE.findall(text)
-        told_figures = figures.figures(scores) if figures.any or scores else _NO_FIGURES
+                starts = False
+            elif sort is _FIGURE:
+                figures = figures or _FigureReader(tokens, self.language)
+                terms += figures.take(place)
+                starts = False
+            else:
+                starts = sort is _END or (starts and sort is _SIGN)
+        told_figures = figures.figures(_SCORE.findall(text)) if figures else _NO_FIGURES
         return Words(tuple(terms), frozenset(capitals), frozenset(firsts), frozenset(smalls), told_figures)
 
     def _learn(self, token: str) -> _Token:
+        length = _SHORT if len(token) <= 3 or not token[0].isalpha() else _CAPITAL if token[0].isupper() else _SMALL
         if token in _ENDS:
-            learnt: _Token = (_Sort.END, (), False)
+            learnt: _Token = (_END, (), False, length)
         elif token in _SIGNS:
-            learnt = (_Sort.SIGN, (), False)
+            learnt = (_SIGN, (), False, length)
         elif token[0].isdigit():
-            learnt = (_Sort.NUMBER, (), False)
+            learnt = (_FIGURE, (), False, length)
         else:
-            learnt = (*_look_up(token, self.language), token[0].isupper())
+            learnt = (*_look_up(token, self.language), token[0].isupper(), length)
         self.known[token] = learnt
         return learnt
+
+
+def _are_titles(sorts: list[_Token]) -> bool:
+    """Say whether most words begin with a capital, so that none tells a name; short words are small in title case."""
+    lengths = [token[3] for token in sorts]
+    capitals, smalls = lengths.count(_CAPITAL), lengths.count(_SMALL)
+    return capitals + smalls > 2 and capitals >= 0.6 * (capitals + smalls)
 
 
 class _FigureReader:
@@ -164,7 +174,6 @@ class _FigureReader:
     def __init__(self, tokens: list[str], language: str) -> None:
         self.tokens = tokens
         self.language = language
-        self.any = False
         self.numbers: set[str] = set()
         self.ordinals: set[str] = set()
         self.days: set[str] = set()
@@ -180,21 +189,26 @@ class _FigureReader:
             frozenset(":".join(sorted(score)) for score in scores),
         )
 
-    def take(self, sort: _Sort, found: tuple[str, ...], place: int) -> tuple[str, ...]:
+    def take(self, place: int) -> tuple[str, ...]:
         """Read the token at a place, and return the terms that it makes."""
-        if sort is _Sort.MULTIPLIER:
-            return () if place and self.tokens[place - 1][0].isdigit() else found
-        self.any = True
-        if sort is _Sort.DAY:
-            self.days.update(found)
-            return ()
-        if found:
-            return self._value(found[0], place)
         token = self.tokens[place]
+        after_number = place > 0 and self.tokens[place - 1][0].isdigit()
+        if not token[0].isdigit():
+            return self._take_word(fold(_ELISION.sub("", token)), place, after_number=after_number)
         if _CLOCK.fullmatch(token) and token[-3] == ":" and place and self.tokens[place - 1] not in _MEASURES:
             self.numbers.add(token)
             return ()
         return self._value(_normal(token), place)
+
+    def _take_word(self, folded: str, place: int, *, after_number: bool) -> tuple[str, ...]:
+        value = number_words(self.language).get(folded)
+        if value is not None:
+            return self._value(value, place)
+        day = date_words(self.language).get(folded)
+        if day is not None:
+            self.days.add(day)
+            return ()
+        return () if after_number else (stem(folded, family(self.language)),)
 
     def _value(self, value: str, place: int) -> tuple[str, ...]:
         tokens = self.tokens
@@ -218,30 +232,20 @@ class _FigureReader:
 
 
 def _look_up(token: str, language: str) -> tuple[_Sort, tuple[str, ...]]:
-    """Return what sort of thing a word is, and its terms, value or day."""
+    """Return what sort of thing a word is, and its terms."""
     token = _ELISION.sub("", token)
     if token and _script(token[0]):
-        return _Sort.PIECES, _pieces_of(token)
+        return _TERMS, _pieces_of(token)
     folded = fold(token) if token else ""
-    value = number_words(language).get(folded)
-    if value is not None:
-        return _Sort.NUMBER, (value,)
-    day = date_words(language).get(folded)
-    if day is not None:
-        return _Sort.DAY, (day,)
+    if folded in number_words(language) or folded in date_words(language):
+        return _FIGURE, ()
     root = sys.intern(stem(folded, family(language))) if folded else ""
     if not root:
-        return _Sort.SIGN, ()
+        return _SIGN, ()
     found = concepts(language).get(root)
     if found is None and folded in multipliers():
-        return _Sort.MULTIPLIER, (root,)
-    return (_Sort.CONCEPT, found) if found else (_Sort.WORD, (root,))
-
-
-def _capitals(tokens: list[str]) -> float:
-    """Return the share of the words that begin with a capital; short words are small in title case."""
-    words = [token for token in tokens if len(token) > 3 and token[0].isalpha()]
-    return sum(word[0].isupper() for word in words) / len(words) if len(words) > 2 else 0.0
+        return _FIGURE, ()
+    return (_TERMS, found) if found else (_WORD, (root,))
 
 
 def _month(day: str | None) -> str:
