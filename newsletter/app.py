@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 
 from newsletter import __version__
@@ -17,7 +17,7 @@ from newsletter.issues import Weights
 from newsletter.providers import Provider, load_provider
 from newsletter.render import Renderer
 from newsletter.settings import Settings
-from newsletter.sources import Source, load_source
+from newsletter.sources import Fetched, Previous, Source, load_source
 from newsletter.sources.http import Client
 from subscribers.tokens import Signer
 
@@ -25,6 +25,23 @@ from subscribers.tokens import Signer
 def utc_now() -> datetime:
     """Return the time. Edges hand it down; nothing below them looks at a clock."""
     return datetime.now(UTC)
+
+
+#: Seconds for one fetch of a source, whatever it asks for: its page, its robots.txt, its articles (F14).
+SOURCE_SECONDS = 45.0
+
+
+@dataclass(frozen=True)
+class _Timed:
+    """A source whose fetches end in time, so that one that is slow on purpose does not hold up the week."""
+
+    source: Source
+    client: Client
+
+    def fetch(self, previous: Previous) -> Fetched:
+        """Return what the source has now. Raises FetchError as it does, and when its time is over."""
+        with self.client.within(SOURCE_SECONDS):
+            return self.source.fetch(previous)
 
 
 @dataclass(frozen=True)
@@ -96,8 +113,8 @@ class App:
 
     @property
     def open_source(self) -> Callable[[str, str], Source]:
-        """What makes a source from its kind and address."""
-        return partial(load_source, client=self.client)
+        """What makes a source from its kind and address; a fetch of it ends after SOURCE_SECONDS."""
+        return lambda kind, url: _Timed(load_source(kind, url, self.client), self.client)
 
     @property
     def post(self) -> Post:

@@ -61,8 +61,9 @@ class Source(SQLModel, table=True):
     new_story_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     #: What is odd about it although it can be read, such as a new address that its server announces.
     notice: str = Field(default="", sa_column=Column(Text, nullable=False, server_default=text("''")))
-    #: When the editors were told of the trouble that it is in.
+    #: When the editors were told of the trouble that it is in, and of which: "failing" or "silent".
     told_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    told_of: str = Field(default="", max_length=10, sa_column_kwargs=_EMPTY)
     first_fetched_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
@@ -97,6 +98,8 @@ class Story(SQLModel, table=True):
     #: The picture as stored for mails: `Picture.sha256`; and why there is none although the source names one.
     picture: str = Field(default="", max_length=64, sa_column_kwargs=_EMPTY)
     picture_problem: str = Field(default="", sa_column=Column(Text, nullable=False, server_default=text("''")))
+    #: When it was last asked for in vain, for a reason that may pass.
+    picture_tried_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     #: What its source files it under.
     categories: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=True))
     #: Where it was written, as agencies put it before the text: "KYIV, Nov 20 (Reuters)". Only regions are told by it.

@@ -6,15 +6,17 @@ down stays in what was sent.
 
 from __future__ import annotations
 
+import time
 from base64 import b64encode
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlmodel import Session, col, select
 
 from newsletter.db import Database
-from newsletter.errors import NewsletterError
+from newsletter.errors import FetchError, NewsletterError
 from newsletter.models import IssueStory, Picture, Story
 from newsletter.sources.http import Client
 from newsletter.sources.prose.resized import Made, made
@@ -24,6 +26,9 @@ from subscribers.inserts import insert_missing
 
 #: Bytes of a picture as its source has it.
 MAX_BYTES = 8_000_000
+#: Seconds for all pictures of an issue together, and how many are fetched at the same time.
+SECONDS = 45.0
+_THREADS = 4
 
 
 @dataclass(frozen=True)
@@ -36,28 +41,69 @@ class PictureReport:
 
 
 def fetch_pictures(
-    db: Database, client: Client, issue_id: int, *, clock: Callable[[], datetime]
+    db: Database,
+    client: Client,
+    issue_id: int,
+    *,
+    clock: Callable[[], datetime],
+    again_after: timedelta = timedelta(),
 ) -> list[PictureReport]:
     """Store the pictures that the issue's stories lack, and return a report for each that was tried.
 
-    A picture that cannot be used is noted with the reason and not tried again before its address changes.
+    A picture that cannot be used is noted with the reason and not tried again before its address changes; one that
+    could not be had for a reason that may pass is tried again after `again_after`. All together take SECONDS at most.
     """
     with db.reading() as session:
-        wanted = _wanted(session, issue_id)
-    reports = []
-    for story_id, headline, url in wanted:
-        try:
+        wanted = _wanted(session, issue_id, clock() - again_after)
+    if not wanted:
+        return []
+    end = time.monotonic() + SECONDS
+    with ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="pictures") as pool:
+        found = list(pool.map(lambda one: _fetch(client, one.url, end), wanted))
+    for one, picture in zip(wanted, found, strict=True):
+        _store(db, issue_id, one, picture, clock())
+    return [
+        PictureReport(one.story_id, one.headline, picture.sentence if isinstance(picture, _Problem) else "")
+        for one, picture in zip(wanted, found, strict=True)
+    ]
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """A picture to fetch, and for which story."""
+
+    story_id: int
+    headline: str
+    url: str
+
+
+@dataclass(frozen=True)
+class _Problem:
+    """Why there is no picture. It may pass: the server was slow or had trouble."""
+
+    sentence: str
+    may_pass: bool
+
+
+def _fetch(client: Client, url: str, end: float) -> Made | _Problem:
+    """Return the picture at `url`, made fit for mails, unless the time is over or something is wrong with it."""
+    left = end - time.monotonic()
+    if left <= 0:
+        return _Problem("There was no time left for it. The next draft tries again.", may_pass=True)
+    try:
+        with client.within(left):
             answer = client.get(url, accept="image/jpeg, image/png, image/webp, image/gif", max_bytes=MAX_BYTES)
-            picture: Made | str = client.parse(made, answer.body)
-        except NewsletterError as error:
-            picture = shorten(plain_text(getattr(error, "sentence", str(error))), 500)
-        _store(db, story_id, url, picture, clock())
-        reports.append(PictureReport(story_id, headline, picture if isinstance(picture, str) else ""))
-    return reports
+        return client.parse(made, answer.body)
+    except FetchError as error:
+        final = error.status is not None and 400 <= error.status < 500 and error.status not in {408, 425, 429}
+        return _Problem(shorten(plain_text(error.sentence), 500), may_pass=not final)
+    except NewsletterError as error:
+        return _Problem(shorten(plain_text(str(error)), 500), may_pass=False)
 
 
-def _wanted(session: Session, issue_id: int) -> list[tuple[int, str, str]]:
-    """Return (story id, headline, picture's address) of the issue's stories whose picture was not tried yet."""
+def _wanted(session: Session, issue_id: int, before: datetime) -> list[_Wanted]:
+    """Return the issue's stories whose picture was not tried yet, or was last tried in vain before that time."""
+    tried = col(Story.picture_tried_at)
     query = (
         select(Story.id, Story.title, Story.image_url)
         .join(IssueStory, col(IssueStory.story_id) == Story.id)
@@ -67,19 +113,22 @@ def _wanted(session: Session, issue_id: int) -> list[tuple[int, str, str]]:
             Story.image_url != "",
             Story.picture == "",
             Story.picture_problem == "",
+            tried.is_(None) | (tried <= before),
         )
         .order_by(col(IssueStory.position))
     )
-    return list(session.exec(query))
+    return [_Wanted(*row) for row in session.exec(query)]
 
 
-def _store(db: Database, story_id: int, url: str, picture: Made | str, now: datetime) -> None:
+def _store(db: Database, issue_id: int, one: _Wanted, picture: Made | _Problem, now: datetime) -> None:
     with db.transaction() as session:
-        story = session.get(Story, story_id, with_for_update=True)
-        if story is None or story.image_url != url:
+        story = session.get(Story, one.story_id, with_for_update=True)
+        if story is None or story.image_url != one.url:
             return  # the source has changed it meanwhile
-        if isinstance(picture, str):
-            story.picture_problem = picture
+        if isinstance(picture, _Problem):
+            story.picture_tried_at = now
+            story.picture_problem = "" if picture.may_pass else picture.sentence
+            _take_back_reason(session, issue_id, one.story_id)
             return
         row = {
             "sha256": picture.sha256,
@@ -91,6 +140,14 @@ def _store(db: Database, story_id: int, url: str, picture: Made | str, now: date
         }
         insert_missing(session, Picture, [row], unique=["sha256"], returning="sha256")
         story.picture = picture.sha256
+
+
+def _take_back_reason(session: Session, issue_id: int, story_id: int) -> None:
+    """Let the issue no longer say that a story is in because of a picture that cannot be shown."""
+    query = select(IssueStory).where(IssueStory.issue_id == issue_id, IssueStory.story_id == story_id)
+    row = session.exec(query.with_for_update()).first()
+    if row is not None:
+        row.reasons = [reason for reason in row.reasons if reason != "picture"]
 
 
 def address_of(base_url: str, sha256: str) -> str:

@@ -27,6 +27,8 @@ from newsletter.models import Chunk, ChunkState, DeadlineRule, Edition, Issue, I
 log = logging.getLogger(__name__)
 
 _TICK_SECONDS = 60
+#: How long a picture that could not be had is left alone.
+_PICTURES_AGAIN = timedelta(hours=1)
 
 
 class Act(StrEnum):
@@ -87,15 +89,6 @@ def due_for(edition: Edition, rows: Sequence[Issue], now: datetime, late_limit: 
     return found
 
 
-def gather_is_due(sources: Sequence[Source], now: datetime, every: timedelta) -> bool:
-    """Tell whether any of the sources was never read, or not for `every`, and is not left alone for now. Pure."""
-    return any(
-        (one.fetched_at is None or now - one.fetched_at >= every) and not gather.is_resting(one, now)
-        for one in sources
-        if one.enabled
-    )
-
-
 def tick(app: App, stop: threading.Event | None = None) -> list[Done]:
     """Do everything that is due now and return what was done. One failure never keeps the rest from being done."""
     done = _guarded("gathering", partial(_gather, app))
@@ -139,9 +132,11 @@ def _guarded(name: str, step: Callable[[], list[Done]]) -> list[Done]:
 def _gather(app: App) -> list[Done]:
     with app.db.reading() as session:
         sources = session.exec(select(Source).where(col(Source.enabled))).all()
-    if not gather_is_due(sources, app.clock(), timedelta(minutes=app.settings.schedule.gather_every)):
+    every = timedelta(minutes=app.settings.schedule.gather_every)
+    if not any(gather.is_due(source, every, app.clock()) for source in sources):
         return []
-    reports = gather.gather(app.db, app.open_source, clock=app.clock, threads=app.settings.fetch.threads)
+    threads = app.settings.fetch.threads
+    reports = gather.gather(app.db, app.open_source, clock=app.clock, threads=threads, every=every)
     read = [one for one in reports if one.resting_until is None]
     new, updated = sum(one.new for one in read), sum(one.updated for one in read)
     done = [Done(f"sources read: {len(read)}; new stories: {new}, updated: {updated}")]
@@ -156,6 +151,12 @@ def _tell_editors(app: App) -> list[Done]:
     return [Done(f"told the editors of {told} source{'s' if told > 1 else ''} in trouble")] if told else []
 
 
+def _pictures(app: App, issue_id: int) -> list[Done]:
+    """Fetch what the open draft's stories lack: a crash, or a server's bad hour, kept it from being there."""
+    pictures.fetch_pictures(app.db, app.client, issue_id, clock=app.clock, again_after=_PICTURES_AGAIN)
+    return []
+
+
 def _edition(app: App, edition: Edition, stop: threading.Event | None) -> list[Done]:
     """Do what is due for one edition; its issue may be drafted, approved and sent in one go."""
     done: list[Done] = []
@@ -163,6 +164,9 @@ def _edition(app: App, edition: Edition, stop: threading.Event | None) -> list[D
     for _ in (Act.DRAFT, Act.APPROVE, Act.SEND):
         with app.db.reading() as session:
             rows = session.exec(select(Issue).where(Issue.edition_id == edition.id)).all()
+        for row in rows:
+            if row.state is IssueState.DRAFT and row.send_at > app.clock() - late_limit:
+                done += _guarded(f"{edition.slug}/{row.week}", partial(_pictures, app, row.id))
         new: list[Done] = []
         for due in due_for(edition, rows, app.clock(), late_limit):
             new += _guarded(f"{edition.slug}/{due.slot.week}", _step(app, edition, due, stop))

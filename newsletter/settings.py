@@ -88,7 +88,7 @@ class ScoreSettings(BaseModel, extra="forbid"):
 
     #: Just published; nothing is left of it at the edition's `max_age_days`.
     freshness: float = Field(default=25.0, ge=0)
-    #: Many outlets tell the same event.
+    #: Six outlets tell the same event; more outlets get more.
     outlets: float = Field(default=35.0, ge=0)
     #: How surely the story is about the edition's regions.
     region: float = Field(default=20.0, ge=0)
@@ -98,8 +98,8 @@ class ScoreSettings(BaseModel, extra="forbid"):
     length: float = Field(default=7.0, ge=0)
     #: For each step of its source's weight above 1, and off for each below.
     source: float = Field(default=10.0, ge=0)
-    #: Off for a story in another language than the edition's.
-    foreign: float = Field(default=15.0, ge=0)
+    #: Off for what comes each day or week under one name: a press review, a programme, a gallery.
+    routine: float = Field(default=25.0, ge=0)
     #: Off for each story of the same outlet that is in already.
     same_source: float = Field(default=4.0, ge=0)
     #: Off for each story on the same topic that is in already.

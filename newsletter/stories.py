@@ -73,6 +73,8 @@ _PORTS = {"http": 80, "https": 443}
 _ESCAPE = re.compile("%([0-9A-Fa-f]{2})?")
 _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 _HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\]")
+#: Second-level domains under which anybody registers, such as co.uk: the name is one label further left.
+_SHARED = frozenset({"ac", "co", "com", "edu", "gob", "gouv", "gov", "in", "ne", "net", "nom", "or", "org"})
 _SESSION = re.compile(r";jsessionid=[^/]*", re.IGNORECASE)
 _AMP_PATH = re.compile(r"(?<=[^/])/amp(?:/index)?(?:\.html?)?$|(?<=[^/])\.amp(?=\.html?$|$)", re.IGNORECASE)
 #: The file that a folder's address stands for. With a query, index.php may be any page of a site.
@@ -229,6 +231,13 @@ def _escapes(text: str, *, safe: str) -> str:
         return character if character in _UNRESERVED else match[0].upper()
 
     return quote(_ESCAPE.sub(one, text), safe=safe + "%", errors="replace")
+
+
+def site(url: str) -> str:
+    """Return the registered part of an address's host, such as bbc.co.uk of feeds.bbc.co.uk."""
+    labels = (urlsplit(url).hostname or "").split(".")
+    length = 3 if len(labels) > 2 and labels[-2] in _SHARED and len(labels[-1]) == 2 else 2
+    return ".".join(labels[-length:])
 
 
 def shorten(text: str, limit: int) -> str:

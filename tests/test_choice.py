@@ -40,7 +40,8 @@ def ids(*candidates: Candidate, limits: Limits = LIMITS) -> list[int]:
         ({"outlets": ("A", "B", "C")}, {"outlets": ("A", "B")}),
         ({"outlets": ("A", "B"), "hours": 50}, {"has_picture": True}),
         ({}, {"source_weight": 0.5}),
-        ({}, {"foreign": "uk"}),
+        ({}, {"routine": True}),
+        ({"outlets": tuple("ABCDEFGHIJKLMNOPQRST")}, {"outlets": tuple("ABCDEF"), "has_picture": True}),
     ],
 )
 def test_each_part_of_the_score_counts(better: dict[str, Any], worse: dict[str, Any]) -> None:
@@ -99,7 +100,7 @@ def test_what_was_sent_dropped_or_is_old_is_left_out_with_its_reason() -> None:
         3: "sent in 2026-W45",
         4: "dropped by the editor",
         5: "older than 8 days",
-        8: "no room: place 5 of 5, and 4 fit",
+        8: "no room: place 5 of 5; the issue takes 4",
     }
 
 
@@ -182,6 +183,61 @@ def test_a_story_that_was_sent_and_tells_something_new_may_come_again() -> None:
     assert choice.chosen[0].reasons[0] == "updated since 2026-W46"
 
 
+def test_another_report_stands_for_an_event_when_its_outlet_has_enough_stories_in() -> None:
+    """A limit on one outlet must not lose the week's largest event."""
+    mine = [candidate(number, source="Post", has_picture=True) for number in range(1, 4)]
+    big = [
+        candidate(10, source="Post", coverage=5, outlets=("Post", "Herald"), hours=100, summary=""),
+        candidate(11, source="Herald", coverage=5, outlets=("Post", "Herald"), hours=120, summary=""),
+    ]
+    weights = Weights(outlets=5)
+    choice = choose([*mine, *big], Limits(2, 4, timedelta(days=8)), NOW, weights)
+    assert [one.story_id for one in choice.chosen] == [1, 2, 3, 11]
+    assert choice.left_out[10].reason == "the same event as story 11, which stands for it"
+
+
+def test_the_typical_report_stands_for_an_event() -> None:
+    reports = [candidate(1, coverage=5, has_picture=True, typical=0.1), candidate(2, coverage=5, typical=0.6)]
+    assert ids(*reports, candidate(3)) == [2, 3]
+
+
+def test_an_event_without_room_is_left_out_as_a_whole() -> None:
+    choice = choose(
+        [*(candidate(number) for number in range(1, 5)), *(candidate(n, coverage=5, hours=99) for n in (8, 9))],
+        LIMITS,
+        NOW,
+    )
+    assert {number: one.reason for number, one in choice.left_out.items()} == {
+        8: "no room: place 5 of 5; the issue takes 4",
+        9: "the same event as story 8, which stands for it",
+    }
+
+
+@pytest.mark.parametrize(("about", "taken"), [(0, False), (1, False), (2, True), (8, True)])
+def test_a_stray_mention_does_not_give_an_event_to_a_region(about: int, taken: bool) -> None:
+    stray = candidate(1, coverage=5, reports=8, reports_about=about)
+    choice = choose([stray, candidate(2), candidate(3)], LIMITS, NOW)
+    assert (1 in {one.story_id for one in choice.chosen}) is taken
+    if not taken:
+        assert "reports of the event are about the edition's regions" in choice.left_out[1].reason
+    assert ids(candidate(1, coverage=5, reports=8, reports_about=0, pinned_at=0), candidate(2)) == [1, 2]
+
+
+def test_stories_in_another_language_come_last_but_do_come() -> None:
+    foreign = [candidate(n, foreign="uk", has_picture=True, outlets=("A", "B", "C")) for n in (1, 2, 3)]
+    choice = choose([*foreign, candidate(8, hours=150, summary=""), candidate(9, hours=180, summary="")], LIMITS, NOW)
+    assert [one.story_id for one in choice.chosen] == [8, 9, 1, 2]
+    assert choice.chosen[2].reasons[-1] == "in another language (uk)"
+    assert choice.left_out[3].reason == "no room: it is in another language (uk), and such stories come last"
+
+
+def test_of_one_event_the_report_in_the_editions_language_stands_for_it() -> None:
+    assert ids(candidate(1, coverage=5, foreign="uk", has_picture=True), candidate(2, coverage=5), candidate(3)) == [
+        2,
+        3,
+    ]
+
+
 # Variety
 
 
@@ -241,4 +297,4 @@ def test_what_is_too_thin_even_so_is_skipped() -> None:
 def test_those_left_out_for_want_of_room_are_ranked() -> None:
     found = choose([candidate(number, hours=number) for number in range(1, 8)], LIMITS, NOW).left_out
     assert [(number, one.rank) for number, one in found.items()] == [(5, 1), (6, 2), (7, 3)]
-    assert found[5].reason == "no room: place 5 of 7, and 4 fit"
+    assert found[5].reason == "no room: place 5 of 7; the issue takes 4"

@@ -125,6 +125,15 @@ def test_a_newsroom_by_commands(run: Run, feeds: FeedServer) -> None:
     assert run("apply", "again.toml").out == "Nothing to change.\n"
 
 
+def test_an_edition_says_which_weekday_it_could_not_read(run: Run) -> None:
+    run("init")
+    words = ["edition", "add", "x", "--name", "X", "--region", "UA", "--list", "l", "--sender", "a@post.example"]
+    words += ["--publisher", "P", "--postal-address", "1 Main St", "--time-zone", "Europe/Kyiv", "--send"]
+    said = " ".join(run(*words, "samstag 07:00", code=USAGE).err.replace("│", " ").split())
+    assert '--send begins with a weekday in English, such as "monday 07:00"' in said
+    assert "edition: send_time: write a time of day such as 07:00" in run(*words, "Monday 7", code=FAILED).err
+
+
 def test_two_feeds_of_one_title_are_two_sources(run: Run, feeds: FeedServer) -> None:
     run("init")
     run("region", "add", "UA", "Ukraine")
@@ -134,7 +143,7 @@ def test_two_feeds_of_one_title_are_two_sources(run: Run, feeds: FeedServer) -> 
     feeds.serve("/ukrainian.xml", week.replace(b"<title>The Fen Post", "<title>Українська правда".encode(), 1))
     assert "+ source the-fen-post" in run("source", "add", first).out
     assert "+ source the-fen-post-2" in run("source", "add", second).out
-    assert "+ source 127-0-0-1" in run("source", "add", third).out
+    assert "+ source ukrainska-pravda" in run("source", "add", third).out
     changed = run("source", "add", first, "--weight", "2", "--name", "Fen Post, sports")
     assert "~ source the-fen-post: " in changed.out
     refused = run("source", "add", second, "--slug", "the-fen-post", code=FAILED).err
@@ -142,7 +151,7 @@ def test_two_feeds_of_one_title_are_two_sources(run: Run, feeds: FeedServer) -> 
     assert {one["slug"]: one["url"] for one in run("source", "list", "--json").json} == {
         "the-fen-post": first,
         "the-fen-post-2": second,
-        "127-0-0-1": third,
+        "ukrainska-pravda": third,
     }
 
 
@@ -160,7 +169,10 @@ def test_apply_shows_a_diff_and_a_dry_run_changes_nothing(newsroom: Run) -> None
     ("words", "sentence"),
     [
         (["apply", "missing.toml"], "missing.toml: No such file or directory"),
-        (["gather", "nobody"], "no source called 'nobody'"),
+        (["gather", "nobody"], "no source called 'nobody'. Sources: fen-post."),
+        (["gather", "fen-pots"], "no source called 'fen-pots'. Did you mean fen-post?"),
+        (["edition", "set", "fen-weekly", "min-stories=3"], "'min-stories=3' is no change. Did you mean min_stories?"),
+        (["edition", "set", "fens-weekly", "min_stories=3"], "Did you mean fen-weekly?"),
         (["issue", "draft", "nowhere"], "no edition called 'nowhere'. Editions: fen-weekly."),
         (["issue", "draft", "fen-weekly", "--week", "week 47"], "Weeks are written like 2026-W47"),
         (["issue", "show", "fen-weekly"], "Draft it with `newsletter issue draft fen-weekly`"),
@@ -366,6 +378,19 @@ def test_check_names_what_needs_attention(newsroom: Run) -> None:
     assert not parts["edition fen-weekly"]["ok"]
     readers(newsroom, "email\nann@example.org\n")
     assert all(one["ok"] for one in newsroom("check", "--json").json)
+
+
+def test_check_says_last_what_to_mend(newsroom: Run, feeds: FeedServer) -> None:
+    """Eighty lines of "ok" are no place to look for the one that matters."""
+    for number in range(3):
+        feeds.serve(f"/{number}.xml", (DATA / "week.xml").read_bytes(), "application/rss+xml")
+        newsroom("source", "add", feeds.url(f"/{number}.xml"), "--slug", f"paper-{number}")
+    feeds.misbehave("/1.xml", "missing")
+    newsroom("gather", "fen-post", "paper-0", "paper-1", code=IN_PART)
+    lines = newsroom("check", code=IN_PART).out.splitlines()
+    assert "ok    sources: 3 of 4 are well; 1 not read yet, `newsletter gather` does" in lines
+    assert [line[:4] for line in lines] == ["ok  "] * 5 + ["MEND"] * 2
+    assert [line.partition(":")[0] for line in lines[-2:]] == ["MEND  edition fen-weekly", "MEND  source paper-1"]
 
 
 def test_uncertain_readers_are_not_sent_again_without_a_word(newsroom: Run) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from sqlmodel import select
+from sqlmodel import col, select
 
 from newsletter.cli.base import FAILED, IN_PART, USAGE, open_app
-from newsletter.models import Source
+from newsletter.models import Region, Source, Story, StoryRegion
 from tests.servers.http import FeedServer
 from tests.test_cli import Run, feeds, newsroom, run
 
@@ -31,7 +31,9 @@ def test_how_the_sources_do(newsroom: Run, feeds: FeedServer) -> None:
     feeds.misbehave("/feed.xml", "missing")
     newsroom("gather", code=IN_PART)
     said = newsroom("source", "status", "--trouble").out
-    assert said == "All 1 sources are well.\n"  # for three days that is nobody's business
+    assert said == (  # for three days that is nobody's business
+        "No source has failed for 3 days or been silent for 4 weeks; 1 failed the last time: fen-post.\n"
+    )
     (row,) = newsroom("source", "status", "--json").json
     assert (row["state"], row["failures"]) == ("failing", 1)
     assert "There is nothing at this address" in row["last_error"]
@@ -59,6 +61,32 @@ def test_a_region_shows_what_names_it(newsroom: Run) -> None:
     said = newsroom("region", "show", "marsh").out
     assert "marsh: The marsh, in GB-ENG" in said
     assert "no region called 'XX'" in newsroom("region", "show", "XX", code=FAILED).err
+
+
+def test_a_region_of_iso_3166_needs_no_name(newsroom: Run) -> None:
+    for code, name in (("GB", "United Kingdom"), ("GB-SCT", "Scotland")):
+        assert newsroom("region", "add", code).out == f"+ region {code}\n"
+        assert newsroom("region", "show", code, "--json").json["name"] == name
+    said = newsroom("region", "add", "uk", code=FAILED).err
+    assert (
+        "'uk' is no code of ISO 3166, so it needs a name: newsletter region add uk \"Its name\". Did you mean GB?"
+        in said
+    )
+    assert "no region called 'SCT'. Did you mean GB-SCT?" in newsroom("region", "show", "SCT", code=FAILED).err
+
+
+def test_a_region_that_is_there_keeps_what_is_not_given(newsroom: Run) -> None:
+    newsroom("region", "add", "marsh", "The marsh", "--word", "Reedham")
+    assert newsroom("region", "add", "marsh", "Marshland").out == ("~ region marsh: name: 'The marsh' -> 'Marshland'\n")
+    assert newsroom("region", "show", "marsh", "--json").json["words"] == ["Reedham"]
+    assert newsroom("region", "add", "marsh").out == "Nothing to change.\n"
+
+
+def test_a_region_that_nothing_names_is_pointed_out(newsroom: Run) -> None:
+    said = newsroom("region", "add", "XX", "Nowhere").err
+    assert "Nothing is known about XX but its name: give it words with --word" in said
+    assert newsroom("region", "add", "XX", "--word", "Erewhon").err == ""
+    assert newsroom("region", "add", "FR", "la France").err == ""
 
 
 @pytest.mark.parametrize("area", ["here", "1,2,3", "52,0,51,1", "52;0;51;1"])
@@ -104,6 +132,62 @@ def test_a_page_that_is_no_article_is_not_kept(newsroom: Run, feeds: FeedServer)
     feeds.serve("/empty", b"<!DOCTYPE html><html><body></body></html>", "text/html")
     said = newsroom("story", "add", feeds.url("/empty"), code=FAILED).err
     assert "no headline" in said
+
+
+@pytest.mark.parametrize("status", ["missing", "gone"])
+def test_an_address_without_an_article_is_not_looked_for_among_feeds(
+    newsroom: Run, feeds: FeedServer, status: str
+) -> None:
+    feeds.misbehave("/story", status)
+    said = newsroom("story", "add", feeds.url("/story"), code=FAILED).err
+    assert "There is nothing at this address. Check it in a browser." in said
+    assert "feed" not in said.partition(": ")[2]
+
+
+def test_a_feed_is_no_story(newsroom: Run, feeds: FeedServer) -> None:
+    url = feeds.url("/feed.xml")
+    said = newsroom("story", "add", url, code=FAILED).err
+    assert f"This is a feed, not an article; add it with `newsletter source add {url}`." in said
+
+
+def test_a_page_with_hardly_any_text_and_no_date_is_only_kept_when_that_is_meant(
+    newsroom: Run, feeds: FeedServer
+) -> None:
+    feeds.serve("/nothing", "<!DOCTYPE html><title>Nothing</title><h1>Nothing</h1><p>Come back later.", "text/html")
+    said = newsroom("story", "add", feeds.url("/nothing"), code=FAILED).err
+    assert "The page is headed 'Nothing', has no date and hardly any text" in said
+    assert "story" in newsroom("story", "add", feeds.url("/nothing"), "--yes").out
+
+
+def test_a_story_says_which_georgia_and_whose_second_report(newsroom: Run, feeds: FeedServer) -> None:
+    newsroom("region", "add", "GE", "Georgia")
+    newsroom("region", "add", "US-GA")
+    newsroom("list", "add", "georgia", "Georgia")
+    edition = ["edition", "add", "georgia-weekly", "--name", "Georgia Weekly", "--region", "GE", "--list", "georgia"]
+    edition += ["--sender", "a@post.example", "--publisher", "P", "--postal-address", "1 Main St"]
+    newsroom(*edition, "--send", "monday 07:00", "--time-zone", "Asia/Tbilisi")
+    newsroom("gather")
+    with open_app().db.transaction() as session:
+        one, two, three, *_ = session.exec(select(Story).order_by(col(Story.id))).all()
+        other = Source(slug="echo", name="The Echo", kind="feed", url="https://echo.example/")
+        session.add(other)
+        session.flush()
+        three.source_id = other.id
+        one.coverage = two.coverage = three.coverage = 7
+        region = session.exec(select(Region).where(Region.code == "US-GA")).one()
+        session.add(StoryRegion(story_id=one.id, region_id=region.id, evidence='"Atlanta"', strength=0.9))
+        number, second, third, source = str(one.id), two.id, three.id, session.get_one(Source, one.source_id).name
+    newsroom("issue", "draft", "fen-weekly")
+    newsroom("issue", "draft", "georgia-weekly")
+    lines = newsroom("issue", "explain", number).out.splitlines()
+    assert '  About Georgia (US-GA) (0.90): "Atlanta"' in lines
+    assert any(line.startswith(f"  Another report of {source}: ") and f"(story {second})" in line for line in lines)
+    assert any(line.startswith("  Also reported by The Echo: ") and f"(story {third})" in line for line in lines)
+    assert lines[-1] == "Not about: Georgia Weekly"
+    assert not any(line.startswith("georgia-weekly/") for line in lines)
+    named = newsroom("issue", "explain", number, "--issue", "georgia-weekly").out
+    assert "left out: it is not about Georgia" in named
+    assert len(newsroom("issue", "explain", number, "--json").json["issues"]) == 2
 
 
 def test_a_story_explains_itself(newsroom: Run) -> None:

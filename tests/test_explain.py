@@ -95,7 +95,7 @@ def test_each_decision_is_explained(database: Database) -> None:
         assert (found[lead.id].place, found[second.id].place) == (0, 1)
         assert found[lead.id].score == pytest.approx(sum(part.points for part in found[lead.id].parts), abs=0.01)
         assert said == {
-            third.id: "no room: place 3 of 3, and 2 fit",
+            third.id: "no room: place 3 of 3; the issue takes 2",
             old.id: "older than 8 days",
             ancient.id: "older than 16 days",
             elsewhere.id: "it is not about The Fens",
@@ -107,8 +107,9 @@ def test_several_outlets_make_one_card_that_names_them(database: Database) -> No
     with database.transaction() as session:
         made = newsroom(session)
         first = story(session, made, 1, coverage=1, hours_old=30)
-        story(session, made, 2, coverage=1, hours_old=20, source_id=outlet(session, "Herald"))
-        third = story(session, made, 3, coverage=1, hours_old=10, source_id=outlet(session, "Echo"))
+        herald, echo = outlet(session, "Herald"), outlet(session, "Echo")
+        story(session, made, 2, coverage=1, hours_old=20, source_id=herald, url="https://herald.example/2")
+        third = story(session, made, 3, coverage=1, hours_old=10, source_id=echo, url="https://echo.example/3")
         other = story(session, made, 4, hours_old=1)
         issue = drafted(session, made)
         assert order(session, issue) == [third.id, other.id]
@@ -168,9 +169,60 @@ def test_a_story_with_new_facts_may_come_again_and_one_with_a_mended_typo_may_no
         assert order(session, issue) == [news.id]
         assert issues.places(session, issue.id)[0].row.reasons[0] == "updated since 2026-W47"
         issues.approve(session, issue, Renderer(), BASE, by="ed", now=NOW)
-        issues.edit(session, issue, Changes(pin=[typo.id]))
-        with pytest.raises(Refused, match="in another week"):
-            issues.approve(session, issue, Renderer(), BASE, by="ed", now=NOW)
+        with pytest.raises(Refused, match="do not get it twice"):
+            issues.edit(session, issue, Changes(pin=[typo.id]))
+
+
+@pytest.mark.parametrize("days_old", [1.5, 3, 6])
+def test_an_update_counts_as_news_from_the_day_of_the_update(database: Database, days_old: float) -> None:
+    with database.transaction() as session:
+        made = newsroom(session, min_stories=1)
+        one = story(session, made, 1, title="Ferry sinks off Ely", summary="It went down.", hours_old=24 * days_old)
+        approved(session, made)
+        one.title = "Captain charged as toll of Ely ferry rises to 43"
+        one.summary = "Prosecutors charged the captain on Thursday; 43 people have died, the coast guard said."
+        one.updated_at = NOW + timedelta(days=5)
+        session.flush()
+        assert order(session, drafted(session, made, NOW + WEEK_LATER - timedelta(days=1))) == [one.id]
+
+
+def test_explaining_tells_what_the_issue_has_and_not_what_a_new_draft_would(database: Database) -> None:
+    with database.transaction() as session:
+        made = newsroom(session, min_stories=4, max_stories=4)
+        thin = [story(session, made, number, hours_old=20 + number) for number in range(2)]
+        edition = session.get_one(Edition, made.edition_id)
+        issue = issues.draft(session, edition, issues.next_slot(edition, NOW), NOW, min_stories=1).issue
+        assert [issues.explain(session, issue, one, NOW).place for one in thin] == [0, 1]
+        later = story(session, made, 8, hours_old=0)
+        assert issues.explain(session, issue, later, NOW).left_out == (
+            "it came after the draft; a new draft would take it"
+        )
+        assert issues.explain(session, issue, thin[0], NOW).place == 0
+
+
+def test_a_pin_survives_a_draft_that_could_not_take_it(database: Database) -> None:
+    with database.transaction() as session:
+        made = newsroom(session, min_stories=3)
+        rows = [story(session, made, number) for number in range(3)]
+        issue = drafted(session, made)
+        issues.edit(session, issue, Changes(pin=[rows[2].id]))
+        edition = session.get_one(Edition, made.edition_id)
+        edition.min_stories = 9
+        assert drafted(session, made).state is IssueState.SKIPPED
+        edition.min_stories = 3
+        again = drafted(session, made)
+        assert rows[2].id in {place.story.id for place in issues.places(session, again.id) if place.row.pinned}
+
+
+def test_a_story_that_readers_got_cannot_be_pinned(database: Database) -> None:
+    with database.transaction() as session:
+        made = newsroom(session, min_stories=1)
+        old = story(session, made, 1)
+        approved(session, made)
+        story(session, made, 2, hours_old=-100)
+        later = drafted(session, made, NOW + WEEK_LATER)
+        with pytest.raises(Refused, match="is sent in 2026-W47; these readers do not get it twice"):
+            issues.edit(session, later, Changes(pin=[old.id]))
 
 
 def test_a_thin_week_falls_back_to_the_parent_region_where_the_edition_allows_it(database: Database) -> None:

@@ -91,6 +91,14 @@ def test_an_item_that_cannot_be_stored_is_a_sentence(item: Item, sentence: str) 
     assert problem.endswith("left out.")
 
 
+def test_a_headline_does_not_name_its_outlet() -> None:
+    item = replace(FERRY, title="Ferry to the islands reopens | Odesa Post", summary="Ferry to the islands reopens")
+    ((candidate,), _) = candidates([item], language="en", now=NOW, name="Odesa Post")
+    assert (candidate.title, candidate.summary) == ("Ferry to the islands reopens", "")
+    ((candidate,), _) = candidates([item], language="en", now=NOW)
+    assert candidate.title == item.title
+
+
 def test_of_two_items_with_one_address_the_first_counts() -> None:
     twice = [FERRY, replace(FERRY, url=FERRY.url + "?utm_source=x", title="Other words")]
     kept, problems = candidates(twice, language="", now=NOW)
@@ -344,6 +352,42 @@ def test_one_bad_source_never_stops_the_others(desk: Desk, hasty_client: Client,
     assert row.etag == '"old"'
 
 
+def test_a_source_whose_host_rests_has_not_failed(sqlite_database: Database) -> None:
+    """Only one of them was asked; the others are read when the rest is over, and nobody's count of failures goes up."""
+    client = Client(timeout=5, max_bytes=1_000_000, user_agent="test", private_networks=LOOPBACK)
+    with FeedServer() as server:
+        desk = Desk(sqlite_database, server, client)
+        for slug in ("a", "b"):
+            desk.source(slug)
+            server.serve(f"/{slug}", b"later", "text/plain", status=429, retry_after="1800")
+        desk.gather("a")
+        desk.gather("b")
+        asked = [request.path for request in server.requests]
+    client.close()
+    assert asked == ["/a"]
+    first, second = desk.row("a"), desk.row("b")
+    assert (first.failures, second.failures) == (1, 0)
+    assert first.next_fetch_at == NOW + timedelta(minutes=30)
+    assert second.next_fetch_at is not None
+    assert timedelta(minutes=29) < second.next_fetch_at - NOW <= timedelta(minutes=30)
+    assert (second.fetched_at, second.last_error) == (None, "")
+
+
+def test_the_schedule_reads_only_what_is_due(desk: Desk) -> None:
+    desk.source("just-read", fetched_at=NOW - timedelta(minutes=10))
+    desk.source("long-ago", fetched_at=NOW - timedelta(hours=3))
+    desk.publish("just-read", Entry("/a"))
+    desk.publish("long-ago", Entry("/b"))
+    reports = gather(
+        desk.db,
+        partial(load_source, client=desk.client),
+        clock=lambda: NOW,
+        threads=2,
+        every=timedelta(hours=1),
+    )
+    assert reports == [SourceReport("long-ago", new=1)]
+
+
 def test_a_source_that_recovers_starts_afresh(desk: Desk) -> None:
     desk.source("post", failures=3, last_error="It was away.", fetched_at=NOW)
     desk.publish("post", Entry("/ferry"))
@@ -419,7 +463,7 @@ def test_a_disabled_source_is_read_only_when_it_is_named(desk: Desk) -> None:
 def test_an_unknown_slug_stops_before_anything_is_fetched(desk: Desk) -> None:
     desk.source("post")
     desk.publish("post", Entry("/a"))
-    with pytest.raises(NotFound, match=r"no source called 'pots'. Known are: post\."):
+    with pytest.raises(NotFound, match=r"no source called 'pots'. Did you mean post\?"):
         desk.gather("post", "pots")
     assert desk.server.requests == []
 

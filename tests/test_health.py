@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from newsletter.gather import Patience, is_resting, next_try, trouble
+from newsletter.gather import Patience, is_due, is_resting, next_try, trouble
 from newsletter.models import Source
 from tests.builders import NOW
 
@@ -62,4 +62,27 @@ def test_a_source_rests_until_its_time(until: datetime | None, resting: bool) ->
     ],
 )
 def test_what_is_trouble(fields: dict[str, Any], sentence: str) -> None:
-    assert trouble(source(**fields), PATIENCE, NOW) == sentence
+    found = trouble(source(**fields), PATIENCE, NOW)
+    assert (found.sentence if found else "") == sentence
+    if found:
+        assert found.kind == ("failing" if "failed" in sentence else "silent")
+
+
+EVERY = timedelta(minutes=60)
+
+
+@pytest.mark.parametrize(
+    ("fields", "due"),
+    [
+        ({}, True),
+        ({"fetched_at": NOW}, False),
+        ({"fetched_at": NOW - timedelta(minutes=59)}, False),
+        ({"fetched_at": NOW - timedelta(minutes=60)}, True),
+        ({"enabled": False}, False),
+        # One that failed and waits for its next try makes nobody read the others each minute.
+        ({"fetched_at": NOW - timedelta(hours=9), "next_fetch_at": NOW + timedelta(hours=1)}, False),
+        ({"fetched_at": NOW - timedelta(hours=9), "next_fetch_at": NOW}, True),
+    ],
+)
+def test_what_is_due(fields: dict[str, Any], due: bool) -> None:
+    assert is_due(source(**fields), EVERY, NOW) is due

@@ -9,9 +9,9 @@ import pytest
 from sqlmodel import col, select
 
 from newsletter.db import Database
-from newsletter.gather import index
+from newsletter.gather import index, indexing
 from newsletter.models import Region, Source, SourceRegion, Story, StoryRegion, StorySource
-from tests.builders import NOW
+from tests.builders import NOW, newsroom
 
 DEPOT = (
     "Drone attack on Kharkiv bus depot kills at least nine",
@@ -176,3 +176,31 @@ def test_nothing_new_means_nothing_written(database: Database) -> None:
         session.get_one(Story, one).coverage = 99
     index(database, NOW + timedelta(hours=1))
     assert coverage(database) == {one: 99}
+
+
+def test_a_crash_between_tagging_and_grouping_is_made_good(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    post, herald = source(database, "post"), source(database, "herald")
+    first = story(database, 5, DEPOT, post)
+    second = story(database, 3, DEPOT_TOO, herald)
+
+    def crash(pieces: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(indexing, "group", crash)
+        with pytest.raises(KeyboardInterrupt):
+            index(database, NOW)
+    assert coverage(database) == {first: None, second: None}
+    index(database, NOW)
+    assert coverage(database) == {first: first, second: first}
+
+
+def test_stories_are_grouped_as_far_back_as_an_edition_takes_them(database: Database) -> None:
+    with database.transaction() as session:
+        newsroom(session, max_age_days=14)
+    post, herald = source(database, "post"), source(database, "herald")
+    age = timedelta(days=12)
+    first = story(database, 5, DEPOT, post, published_at=NOW - age)
+    second = story(database, 3, DEPOT_TOO, herald, published_at=NOW - age)
+    index(database, NOW)
+    assert coverage(database) == {first: first, second: first}

@@ -14,7 +14,7 @@ from newsletter import issues
 from newsletter.db import Database
 from newsletter.errors import NotFound, Refused
 from newsletter.issues import Changes
-from newsletter.models import Edition, Issue, IssueState, IssueStory
+from newsletter.models import Edition, Issue, IssueState, IssueStory, StoryRegion
 from newsletter.render import Renderer
 from tests.builders import NOW, WEEK, Newsroom, newsroom, populated, story
 
@@ -344,3 +344,43 @@ def test_drafting_again_waits_for_a_sending_that_begins(database: Database) -> N
     sending.join()
     drafting.join()
     assert "does not change any more" in outcome[0]
+
+
+def test_an_order_names_stories_of_the_issue(database: Database) -> None:
+    """Whoever writes places where numbers belong must not get another newsroom's story as the lead."""
+    made = populated(database, readers=0)
+    with database.transaction() as session:
+        issue = drafted(session, made)
+        stranger = story(session, made, 77).id
+        before = order(session, issue)
+        with pytest.raises(
+            Refused, match=rf"Story {stranger} is not in fen-weekly/.*--pin {stranger} puts this one in"
+        ):
+            issues.edit(session, issue, Changes(order=[stranger]))
+        issues.edit(session, issue, Changes(order=[stranger, before[1]], pin=[stranger]))
+        assert order(session, issue)[:2] == [stranger, before[1]]
+
+
+def test_dropping_and_restoring_a_story_that_was_not_in_changes_nothing_in_the_issue(database: Database) -> None:
+    made = populated(database, readers=0)
+    with database.transaction() as session:
+        issue = drafted(session, made)
+        stranger = story(session, made, 77).id
+        before = order(session, issue)
+        issues.edit(session, issue, Changes(drop=[stranger]))
+        issues.edit(session, issue, Changes(restore=[stranger]))
+        assert order(session, issue) == before
+        issues.edit(session, issue, Changes(drop=[before[1]]))
+        issues.edit(session, issue, Changes(restore=[before[1]]))
+        assert set(order(session, issue)) == set(before)
+
+
+def test_a_story_about_something_else_is_told_apart(database: Database) -> None:
+    made = populated(database, readers=0)
+    with database.transaction() as session:
+        issue = drafted(session, made)
+        ids = order(session, issue)
+        tag = session.exec(select(StoryRegion).where(StoryRegion.story_id == ids[0])).one()
+        tag.strength = 0.1
+        session.flush()
+        assert issues.about_edition(session, made.edition_id, ids) == set(ids[1:])

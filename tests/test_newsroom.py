@@ -166,7 +166,9 @@ def test_an_edition_is_changed_by_key_and_value(database: Database) -> None:
         assert change.fields == {"max_stories": (9, 7), "send_weekday": (5, 4)}
         with pytest.raises(ConfigurationError, match="write key=value with one of"):
             newsroom.change_edition(session, "ukraine-weekly", ["colour=red"], NOW)
-        with pytest.raises(NotFound, match="Editions: ukraine-weekly"):
+        with pytest.raises(ConfigurationError, match=r"'min-stories=3' is no change. Did you mean min_stories\?"):
+            newsroom.change_edition(session, "ukraine-weekly", ["min-stories=3"], NOW)
+        with pytest.raises(NotFound, match="called 'nope'. Editions: ukraine-weekly"):
             newsroom.change_edition(session, "nope", ["max_stories=7"], NOW)
 
 
@@ -193,10 +195,21 @@ def test_a_list_needs_a_short_name_that_fits_a_header(slug: str) -> None:
     ("name", "url", "slug"),
     [
         ("The Harbour  Post & Co.", "https://harbour.example/feed", "the-harbour-post-co"),
-        ("Новини BBC", "https://bbc.example/feed", "bbc"),
-        ("Українська правда", "https://post.example.ua/rss", "post-example-ua"),
-        ("Новини 24", "https://www.post.example.ua:8080/rss", "post-example-ua"),
-        ("", "http://127.0.0.1:8000/feed.xml", "127-0-0-1"),
+        ("Google Actualités", "https://news.example/feed", "google-actualites"),
+        ("Neue Zürcher Zeitung", "https://nzz.example/feed", "neue-zuercher-zeitung"),
+        ("Großer Fußball", "https://ball.example/feed", "grosser-fussball"),
+        ("Żółta Łódź, Søndag", "https://lodz.example/feed", "zolta-lodz-sondag"),
+        ("Fen's L’Équipe", "https://fen.example/feed", "fens-lequipe"),
+        ("Новини BBC", "https://bbc.example/feed", "novini-bbc"),
+        ("Українська правда", "https://post.example.ua/rss", "ukrainska-pravda"),
+        ("Газета Ёж", "https://post.example.ru/rss", "gazeta-yozh"),
+        ("Київські гроші", "https://post.example.ua/rss", "kyivski-hroshi"),
+        ("Η Καθημερινή", "https://post.example.gr/rss", "i-kathimerini"),
+        ("ニュース 24", "https://www.post.example.jp:8080/rss", "post-example-jp"),
+        ("", "http://127.0.0.1:8000/feed.xml", "source"),
+        ("", "http://[::1]:8000/feed.xml", "source"),
+        ("新华网", "https://правда.com/rss", "source"),
+        ("24", "https:///rss", "source"),
         ("long " * 20, "https://long.example/", "long" + "-long" * 12),
         ("x" * 63 + " yz", "https://long.example/", "x" * 63),
     ],
@@ -205,16 +218,84 @@ def test_a_slug_is_made_from_the_name_or_the_host(name: str, url: str, slug: str
     assert slugs.from_name_or_host(name, url) == slug
 
 
-@pytest.mark.parametrize("url", ["https://правда.com/rss", "https:///rss"])
-def test_where_no_slug_can_be_made_one_is_asked_for(url: str) -> None:
-    with pytest.raises(ConfigurationError, match="Українська правда.*give one with --slug"):
-        slugs.from_name_or_host("Українська правда", url)
-
-
 def test_a_taken_slug_gets_a_number_and_keeps_within_its_length() -> None:
     assert slugs.free("news", ["post"]) == "news"
     assert slugs.free("news", ["news", "news-2", "news-4"]) == "news-3"
     assert slugs.free("x" * 61 + "-yz", ["x" * 61 + "-yz"]) == "x" * 61 + "-2"
+
+
+def test_a_slug_is_the_same_however_the_accents_are_stored() -> None:
+    assert slugs.from_name("Zu\u0308rcher E\u0301cho") == slugs.from_name("Z\u00fcrcher \u00c9cho") == "zuercher-echo"
+
+
+@pytest.mark.parametrize(
+    ("code", "registered", "meant"),
+    [
+        ("TX", ["UA", "US-TX"], "US-TX"),
+        ("TX", ["UA"], "US-TX"),
+        ("ua", ["UA"], "UA"),
+        ("UK", [], "GB"),
+        ("Scotland", [], "GB-SCT"),
+        ("CA", ["US-CA"], "US-CA"),
+        ("CA", [], "CA"),
+        ("fen-nort", ["fen-north", "UA"], "fen-north"),
+        ("US-GX", ["US-GA", "UA"], "US-GA"),
+        ("01", ["UA"], ""),  # dozens of codes end so
+        ("XX", ["UA"], ""),
+    ],
+)
+def test_a_mistyped_region_is_answered_with_the_code_that_was_meant(
+    code: str, registered: list[str], meant: str
+) -> None:
+    assert newsroom.code_meant(code, registered) == meant
+
+
+@pytest.mark.parametrize(
+    ("code", "registered", "sentence"),
+    [
+        ("TX", ["US-TX"], "There is no region called 'TX'. Did you mean US-TX? Regions: US-TX."),
+        (
+            "TX",
+            ["UA"],
+            "There is no region called 'TX'. Did you mean US-TX? "
+            "Add it with `newsletter region add US-TX`, or to the file.",
+        ),
+        ("MD", ["UA"], "There is no region called 'MD'. Add it with `newsletter region add MD`, or to the file."),
+        (
+            "XX",
+            ["UA"],
+            "There is no region called 'XX'. Regions: UA. Add it with `newsletter region add XX`, or to the file.",
+        ),
+    ],
+)
+def test_an_unknown_region_says_what_to_do(code: str, registered: list[str], sentence: str) -> None:
+    assert str(newsroom.no_region(code, registered)) == sentence
+
+
+@pytest.mark.parametrize(
+    ("code", "name"),
+    [
+        ("GB", "United Kingdom"), ("GB-SCT", "Scotland"), ("HK", "Hong Kong"), ("MM", "Myanmar"), ("XK", "Kosovo"),
+        ("BA", "Bosnia and Herzegovina"), ("ES-CT", "Catalunya"), ("gb", ""), ("ZZ", ""), ("fens", ""),
+    ],
+)  # fmt: skip
+def test_iso_3166_names_regions(code: str, name: str) -> None:
+    assert newsroom.name_of(code) == name
+
+
+def test_of_many_names_the_nearest_are_offered(database: Database) -> None:
+    """Eighty short names after a mistyped one help nobody."""
+    names = [*(f"paper-{number}" for number in range(79)), "the-guardian"]
+    said = str(NotFound("source", "the-gardian", known=names))
+    assert said.startswith(
+        "There is no source called 'the-gardian'. Did you mean the-guardian? Sources: the-guardian, "
+    )
+    assert said.endswith(" and 72 more.")
+    assert said.count("paper-") == 7
+    assert str(NotFound("source", "xyz", "Add one.")) == "There is no source called 'xyz'. Add one."
+    apply(database, FILE)
+    with database.reading() as session, pytest.raises(NotFound, match=r"'pots'. Did you mean post\? Sources: post\."):
+        newsroom.find_source(session, "pots")
 
 
 def test_a_second_feed_of_the_same_name_is_another_source(database: Database) -> None:
@@ -234,3 +315,11 @@ def test_a_second_feed_of_the_same_name_is_another_source(database: Database) ->
         "Source post is https://post.example/feed.xml already; name this one with another --slug, "
         "or change the address in the newsroom file."
     )
+
+
+def test_names_from_a_file_are_one_clean_line() -> None:
+    """Threat 1: an OPML or TOML file may hold marks that turn a terminal's or a mail's text round."""
+    entry = newsroom.checked(
+        newsroom.SourceEntry, slug="evil", name="Evil\x9b31m \u202e name", url="https://e.example/"
+    )
+    assert entry.name == "Evil 31m name"

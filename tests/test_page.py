@@ -325,6 +325,16 @@ def test_articles_that_robots_txt_closes_are_left_out(server: FeedServer, client
     assert fetch(server, client, Previous(fetched.etag)).not_modified
 
 
+def test_an_article_that_leads_behind_robots_txt_is_not_read(server: FeedServer, client: Client) -> None:
+    publish(server, 1, 2)
+    server.serve("/robots.txt", "User-agent: *\nDisallow: /private", "text/plain")
+    server.serve("/private/1", "<!doctype html><html><body><h1>Not for programs</h1></body></html>", "text/html")
+    server.redirect("/news/story-number-1", server.url("/private/1"))
+    fetched = fetch(server, client)
+    assert [item.title for item in fetched.items] == ["Story number 2 of the harbour"]
+    assert "closed to programs" in fetched.problems[0]
+
+
 def test_what_is_known_of_robots_lives_as_long_as_the_client(server: FeedServer) -> None:
     client = Client(timeout=20, max_bytes=1_000, user_agent="Newsletter/test", private_networks=LOOPBACK)
     assert robots_of(client) is robots_of(client)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+from datetime import datetime, timedelta
 
 from PIL import Image, ImageDraw
 from sqlmodel import select
@@ -81,6 +82,32 @@ def test_one_bad_picture_is_a_sentence_and_is_not_tried_again(
         assert [bool(card.image_url) for card in (content.lead, *content.more)] == [False, False, True]
 
 
+def test_a_picture_whose_server_had_a_bad_hour_is_tried_again(
+    database: Database, server: FeedServer, client: Client
+) -> None:
+    server.serve("/boat.jpg", b"busy", "text/plain", status=503)
+    issue_id = drafted(database, server.url("/boat.jpg"))
+    (report,) = fetched(database, client, issue_id)
+    assert "trouble of its own" in report.problem
+    with database.reading() as session:
+        (place,) = issues.places(session, issue_id)
+        assert "picture" not in place.row.reasons  # what cannot be shown is no reason
+        assert place.story.picture_problem == ""
+    server.serve("/boat.jpg", jpeg(), "image/jpeg")
+    hour = timedelta(hours=1)
+    assert fetch_pictures(database, client, issue_id, clock=lambda: NOW, again_after=hour) == []
+    (report,) = fetch_pictures(database, client, issue_id, clock=lambda: NOW + hour, again_after=hour)
+    assert report.problem == ""
+
+
+def test_a_large_photograph_is_not_refused_for_its_bytes(
+    database: Database, server: FeedServer, client: Client
+) -> None:
+    server.serve("/boat.jpg", jpeg() + b"\0" * 6_000_000, "image/jpeg")
+    issue_id = drafted(database, server.url("/boat.jpg"))
+    assert [report.problem for report in fetched(database, client, issue_id)] == [""]
+
+
 def test_the_same_picture_twice_is_stored_once(database: Database, server: FeedServer, client: Client) -> None:
     server.serve("/a.jpg", jpeg(), "image/jpeg")
     server.serve("/b.jpg", jpeg(), "image/jpeg")
@@ -98,15 +125,16 @@ def test_a_picture_that_changed_meanwhile_is_left_for_the_next_time(
     server.serve("/new.jpg", jpeg(800, 600), "image/jpeg")
     issue_id = drafted(database, server.url("/old.jpg"))
 
-    def change() -> None:
-        with database.transaction() as session:
-            session.exec(select(Story)).one().image_url = server.url("/new.jpg")
+    asked: list[int] = []
 
-    def clock() -> object:
-        change()
+    def clock() -> datetime:
+        asked.append(1)
+        if len(asked) > 1:  # the first time it is asked before the fetch, then before the storing
+            with database.transaction() as session:
+                session.exec(select(Story)).one().image_url = server.url("/new.jpg")
         return NOW
 
-    fetch_pictures(database, client, issue_id, clock=clock)  # type: ignore[arg-type]
+    fetch_pictures(database, client, issue_id, clock=clock)
     with database.reading() as session:
         assert session.exec(select(Story)).one().picture == ""
     fetched(database, client, issue_id)

@@ -13,9 +13,9 @@ from sqlmodel import select
 from newsletter import issues, schedule
 from newsletter.app import App, make_app
 from newsletter.models import DeadlineRule, Delivery, DeliveryState, Edition, Issue, IssueState, Source
-from newsletter.schedule import Act, due_for, gather_is_due
+from newsletter.schedule import Act, due_for
 from newsletter.settings import Settings
-from tests.builders import NOW, WEEK, edition_fields, newsroom, populated, story
+from tests.builders import WEEK, edition_fields, newsroom, populated, story
 
 SEND_AT = datetime(2026, 11, 21, 6, tzinfo=UTC)
 LIMIT = timedelta(hours=12)
@@ -81,25 +81,6 @@ def test_an_issue_goes_out_at_the_time_its_approval_promised() -> None:
 def test_a_new_edition_has_missed_nothing() -> None:
     edition = an_edition(created_at=SEND_AT + timedelta(hours=20))
     assert due_for(edition, [], SEND_AT + timedelta(hours=21), LIMIT) == []
-
-
-@pytest.mark.parametrize(
-    ("sources", "expected"),
-    [
-        ([], False),
-        ([{}], True),
-        ([{"fetched_at": NOW}], False),
-        ([{"fetched_at": NOW - timedelta(minutes=59)}], False),
-        ([{"fetched_at": NOW - timedelta(minutes=60)}, {"fetched_at": NOW}], True),
-        ([{"enabled": False}], False),
-        # One that failed and waits for its next try makes nobody read the others each minute.
-        ([{"fetched_at": NOW - timedelta(hours=9), "next_fetch_at": NOW + timedelta(hours=1)}], False),
-        ([{"fetched_at": NOW - timedelta(hours=9), "next_fetch_at": NOW}], True),
-    ],
-)
-def test_gathering_is_due(sources: list[dict[str, Any]], expected: bool) -> None:
-    rows = [Source(slug="s", name="S", kind="feed", url="https://s.example/", **fields) for fields in sources]
-    assert gather_is_due(rows, NOW, timedelta(minutes=60)) is expected
 
 
 class Clock:

@@ -97,7 +97,8 @@ def test_adding_a_known_source_again_keeps_what_is_left_out(run: Run, site: Feed
     run("source", "add", feed, "--name", "Fen Post", "--region", "UA", "--weight", "3", "--language", "en-GB")
     run("source", "disable", "fen-post")
     (before,) = sources(run)
-    assert run("source", "add", site.url(address)).out.endswith("Nothing to change.\n")
+    said = run("source", "add", site.url(address)).out
+    assert "\nThis is source fen-post already; nothing to change.\n" in said
     assert sources(run) == [before]
     assert "~ source fen-post: weight: 3.0 -> 0.0" in run("source", "add", site.url(address), "--weight", "0").out
     assert sources(run) == [before | {"weight": 0.0}]
@@ -108,6 +109,53 @@ def test_a_dry_run_saves_nothing(run: Run, site: FeedServer) -> None:
     assert "+ source the-fen-post\nNothing was saved: this was a dry run." in said
     assert sources(run) == []
     assert "no region called 'XX'" in run("source", "add", site.url("/feed.xml"), "--region", "XX", "--dry-run", code=FAILED).err  # fmt: skip
+
+
+CHANNEL = "<rss version='2.0'><channel><title>Quiet Post</title><link>https://quiet.example/</link>"
+
+
+@pytest.mark.parametrize(
+    ("feed", "sentence"),
+    [
+        (f"{CHANNEL}<item><ti", "The feed breaks off before its first story. "),
+        (f"{CHANNEL}", "The feed breaks off before its first story. "),
+        (f"{CHANNEL}</channel></rss>", ""),
+        (
+            f"{CHANNEL}<item><title>No address</title></item></channel></rss>",
+            "Entry 1 ('No address') has no web address",
+        ),
+    ],
+)
+def test_a_feed_without_a_story_is_only_added_when_that_is_meant(
+    run: Run, site: FeedServer, feed: str, sentence: str
+) -> None:
+    site.serve("/quiet.xml", feed)
+    address = site.url("/quiet.xml")
+    for options in ([], ["--json"], ["--dry-run"], ["--kind", "feed"]):
+        refused = run("source", "add", address, *options, code=FAILED)
+        assert "This feed has no story now; add it all the same with --yes." in refused.err
+        assert sentence in refused.err or "--kind" in options
+        assert (refused.out, sources(run)) == ("", [])
+    said = run("source", "add", address, "--yes").out
+    assert said.startswith("Quiet Post: no stories now.\n")
+    assert "+ source quiet-post\n" in said
+    assert "~ source quiet-post: weight" in run("source", "add", address, "--weight", "2").out  # it is there already
+
+
+def test_how_many_stories_there_are_and_are_kept(run: Run, site: FeedServer) -> None:
+    site.serve("/long.xml", rss([Entry(f"https://a.example/{number}", f"Story {number}") for number in range(282)]))
+    said = run("source", "add", site.url("/long.xml")).out
+    assert said.startswith("News: 282 stories, of which the newest 200 are kept, such as:\n")
+    assert "Of its 282 entries" not in said
+    site.serve("/one.xml", rss([Entry("https://b.example/1", "One"), Entry("", "No address")]))
+    said = run("source", "add", site.url("/one.xml")).out
+    assert said.startswith("News: 1 story now, such as:\n")
+    assert "\n  Entry 2 ('No address') has no web address" in said
+
+
+def test_the_help_says_when_it_asks(run: Run) -> None:
+    said = " ".join(run("source", "add", "--help").out.split())
+    assert "It asks on a terminal before it saves, and saves without asking elsewhere." in said
 
 
 def test_what_was_found_as_json(run: Run, site: FeedServer) -> None:
@@ -260,3 +308,12 @@ def test_what_is_exported_can_be_imported(run: Run, site: FeedServer) -> None:
     (after,) = sources(run)
     named = ("slug", "name", "kind", "url", "regions", "language")
     assert {name: after[name] for name in named} == {name: before[name] for name in named}
+
+
+def test_a_source_that_is_switched_off_is_not_exported(run: Run, site: FeedServer) -> None:
+    """OPML has no word for it, and whoever imports the file would switch it on."""
+    run("source", "add", site.url("/feed.xml"), "--name", "Post", "--slug", "post")
+    run("source", "disable", "post")
+    said = run("source", "export", "feeds.opml").out
+    assert said == "Wrote 0 sources to feeds.opml. 1 that are switched off were left out.\n"
+    assert "Post" not in Path("feeds.opml").read_text(encoding="utf-8")

@@ -55,8 +55,23 @@ def test_trouble_that_comes_back_is_told_again(database: Database) -> None:
     provider = MemoryProvider()
     tell(database, provider)
     with database.transaction() as session:  # as a reading that succeeds leaves it, and one that fails later
-        session.exec(select(Source)).one().told_at = None
+        source = session.exec(select(Source)).one()
+        source.told_at, source.told_of = None, ""
     assert tell(database, provider, hours=1) == 1
+
+
+def test_another_trouble_of_a_source_is_told_too(database: Database) -> None:
+    """Silence was told; that it fails now is news, and a time-out a day is no reason to tell the silence again."""
+    failing(database, failing_since=None, failures=0, new_story_at=NOW - timedelta(days=60))
+    provider = MemoryProvider()
+    assert tell(database, provider) == 1
+    with database.transaction() as session:
+        source = session.exec(select(Source)).one()
+        assert source.told_of == "silent"
+        source.failing_since = NOW - timedelta(days=9)
+    assert tell(database, provider, hours=1) == 1
+    assert "It has failed for 9 days" in provider.sent[-1].text
+    assert tell(database, provider, hours=2) == 0
 
 
 def test_sources_that_are_well_or_switched_off_are_nobodys_news(database: Database) -> None:

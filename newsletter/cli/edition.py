@@ -38,7 +38,7 @@ def add(
     """
     from newsletter import newsroom
 
-    weekday, _, at = send.strip().lower().partition(" ")
+    weekday, at = _send_time(send)
     entry = newsroom.checked(
         newsroom.EditionEntry,
         slug=slug,
@@ -53,7 +53,7 @@ def add(
         postal_address=postal_address,
         contact=contact or sender,
         send_weekday=weekday,
-        send_time=at.strip(),
+        send_time=at,
         time_zone=time_zone,
         min_stories=min_stories,
         max_stories=max_stories,
@@ -62,6 +62,16 @@ def add(
     with app.db.transaction() as session:
         change = newsroom.put_edition(session, entry, app.clock())
     show([change] if change else [])
+
+
+def _send_time(text: str) -> tuple[str, str]:
+    """Return the weekday and the time of day; the time is checked with the rest."""
+    from newsletter.newsroom import WEEKDAYS
+
+    weekday, _, at = text.strip().lower().partition(" ")
+    if weekday not in WEEKDAYS:
+        raise typer.BadParameter(f'{text!r}: --send begins with a weekday in English, such as "monday 07:00"')
+    return weekday, at.strip()
 
 
 @commands.command("list")

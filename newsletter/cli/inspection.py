@@ -26,7 +26,10 @@ class Inspected:
 
 
 def inspect(app: App) -> list[Inspected]:
-    """Return a finding for each part, in the order in which they depend on one another."""
+    """Return a finding for each part, in the order in which they depend on one another; those to mend come last.
+
+    Sources that are well are one part.
+    """
     found = [_guarded("database", lambda: _database(app))]
     found.append(_guarded("secret", lambda: _secret(app)))
     found.append(_address(app))
@@ -34,7 +37,7 @@ def inspect(app: App) -> list[Inspected]:
     if found[0].ok:
         with app.db.reading() as session:
             found += [*_editions(session), *_sources(session)]
-    return found
+    return sorted(found, key=lambda one: not one.ok)
 
 
 def _guarded(part: str, look: Callable[[], str]) -> Inspected:
@@ -105,14 +108,12 @@ def _sources(session: Session) -> Iterator[Inspected]:
             ok=False,
             message="there are none; add one with `newsletter source add` or `newsletter apply`",
         )
+    well = [source for source in sources if not source.failures]
+    if well:
+        unread = sum(source.fetched_at is None for source in well)
+        later = f"; {unread} not read yet, `newsletter gather` does" if unread else ""
+        yield Inspected("sources", ok=True, message=f"{len(well)} of {len(sources)} are well{later}")
     for source in sources:
-        if source.fetched_at is None:
-            yield Inspected(f"source {source.slug}", ok=True, message="not read yet; `newsletter gather` does")
-        elif source.failures:
-            yield Inspected(
-                f"source {source.slug}",
-                ok=False,
-                message=f"failed, {source.failures} in a row: {source.last_error}",
-            )
-        else:
-            yield Inspected(f"source {source.slug}", ok=True, message=f"read {source.fetched_at:%Y-%m-%d %H:%M} UTC")
+        if source.failures:
+            message = f"failed, {source.failures} in a row: {source.last_error}"
+            yield Inspected(f"source {source.slug}", ok=False, message=message)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,6 +18,13 @@ from newsletter.cli.issue_shown import (
     print_issue,
     show_findings,
 )
+
+if TYPE_CHECKING:
+    from sqlmodel import Session
+
+    from newsletter.app import App
+    from newsletter.issues import LeftOut
+    from newsletter.models import Issue
 
 commands = group("issue", "One week's number of an edition, from draft to sent.")
 issue_sending.register(commands)
@@ -70,7 +77,7 @@ def show(
     with app.db.reading() as session:
         found = issues.find_issue(session, issue)
         facts = facts_of(session, found)
-        choice = issues.reconsider(session, found, app.clock(), weights=app.weights) if why else None
+        choice = _left_out(session, found, app) if why else None
     print_issue(facts, json=json, left_out=choice)
 
 
@@ -135,6 +142,9 @@ def edit(
         facts = facts_of(session, found)
     pictures = fetch_pictures(app, facts["id"])
     print_issue(facts | {"pictures": pictures}, json=json)
+    placed = sum(one["place"] != "dropped" for one in facts["stories"])
+    if not json and (drop or unpin) and placed < facts["max_stories"]:
+        say(f"The edition takes {facts['max_stories']} stories: `newsletter issue draft` fills the free places.")
     mention_approval(had_approval, facts["issue"])
 
 
@@ -227,6 +237,17 @@ def skip(
         issues.skip(session, found, reason)
         name = issues.issue_name(session, found)
     say(f"{name} is skipped: {reason}")
+
+
+def _left_out(session: Session, issue: Issue, app: App) -> dict[int, LeftOut]:
+    """Return what a new draft would leave out, and why, of the stories that are not in the issue."""
+    from newsletter import issues
+    from newsletter.models import Edition
+
+    least = issues.as_thin_as(session, issue, session.get_one(Edition, issue.edition_id))
+    choice = issues.reconsider(session, issue, app.clock(), weights=app.weights, min_stories=least)
+    placed = {place.story.id for place in issues.places(session, issue.id)}
+    return {story_id: why for story_id, why in choice.left_out.items() if story_id not in placed}
 
 
 def _worded(text: str) -> tuple[int, str]:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from sqlmodel import Session
 
     from newsletter.app import App
-    from newsletter.issues import Choice
+    from newsletter.issues import LeftOut, Place
     from newsletter.models import Issue
     from newsletter.preflight import Finding
 
@@ -42,9 +42,14 @@ def fetch_pictures(app: App, issue_id: int) -> list[dict[str, Any]]:
 def facts_of(session: Session, issue: Issue) -> dict[str, Any]:
     """Return what `show` prints, from the rows."""
     from newsletter import issues
+    from newsletter.models import Edition
 
+    places = issues.all_places(session, issue.id)
+    about = issues.about_edition(session, issue.edition_id, [place.story.id for place in places])
+    edition = session.get_one(Edition, issue.edition_id)
     return {
         "id": issue.id,
+        "max_stories": edition.max_stories,
         "issue": issues.issue_name(session, issue),
         "number": issue.number,
         "state": issue.state,
@@ -54,30 +59,36 @@ def facts_of(session: Session, issue: Issue) -> dict[str, Any]:
         "subject": issue.subject or issue.subject_override,
         "approved_by": issue.approved_by,
         "stories": [
-            {
-                "id": place.story.id,
-                "place": "dropped" if place.row.position is None else "lead" if place.row.position == 0 else "more",
-                "pinned": place.row.pinned,
-                "headline": place.headline,
-                "source": place.source.name,
-                "published_at": place.story.published_at,
-                "is_dated": place.story.is_dated,
-                "picture_problem": place.story.picture_problem,
-                "link": place.story.link,
-                "score": place.row.score,
-                "reasons": place.row.reasons,
-            }
-            for place in issues.all_places(session, issue.id)
+            _story_facts(place, is_about=place.story.id in about)
+            for place in places
             if place.row.position is not None or place.row.dropped
         ],
     }
 
 
-def print_issue(facts: dict[str, Any], *, json: bool, left_out: Choice | None = None) -> None:
+def _story_facts(place: Place, *, is_about: bool) -> dict[str, Any]:
+    position = place.row.position
+    return {
+        "id": place.story.id,
+        "place": "dropped" if position is None else "lead" if position == 0 else "more",
+        "pinned": place.row.pinned,
+        "is_about": is_about,
+        "headline": place.headline,
+        "source": place.source.name,
+        "published_at": place.story.published_at,
+        "is_dated": place.story.is_dated,
+        "picture_problem": place.story.picture_problem,
+        "link": place.story.link,
+        "score": place.row.score,
+        "reasons": place.row.reasons,
+    }
+
+
+def print_issue(facts: dict[str, Any], *, json: bool, left_out: dict[int, LeftOut] | None = None) -> None:
     """Print an issue's facts, and the stories left out of it when they are given."""
     if json:
-        why_not = {} if left_out is None else {str(one): asdict(what) for one, what in left_out.left_out.items()}
-        say_json(facts | ({"left_out": why_not} if left_out else {}))
+        why_not = {} if left_out is None else {str(one): asdict(what) for one, what in left_out.items()}
+        say_json(facts | ({} if left_out is None else {"left_out": why_not}))
         return
     number = f", number {facts['number']}" if facts["number"] else ""
     say(f"{facts['issue']}{number}: {facts['state']}{': ' + facts['reason'] if facts['reason'] else ''}")
@@ -89,13 +100,14 @@ def print_issue(facts: dict[str, Any], *, json: bool, left_out: Choice | None = 
     for picture in facts.get("pictures", ()):
         if picture["problem"]:
             warn(f"Story {picture['story']} has no picture: {picture['problem']}")
-    if left_out and left_out.left_out:
+    if left_out:
         say("Left out, the next best first:")
-        rows = sorted(left_out.left_out.items(), key=lambda row: (row[1].rank or 1_000_000, row[0]))
+        rows = sorted(left_out.items(), key=lambda row: (row[1].rank or 1_000_000, row[0]))
         table(("Story", "Headline", "Reason"), ((one, what.headline, what.reason) for one, what in rows))
 
 
 def _print_story(story: dict[str, Any]) -> None:
     date = f"{story['published_at']:%d %B}" if story["is_dated"] else "no date"
-    say(f"{story['place']:>7}  {story['id']:>4}  {story['headline']}")
+    marks = [*(["pinned"] if story["pinned"] else []), *([] if story["is_about"] else ["not about its regions"])]
+    say(f"{story['place']:>7}  {story['id']:>4}  {story['headline']}{' (' + ', '.join(marks) + ')' if marks else ''}")
     say(f"               {story['source']}, {date}; because: {', '.join(story['reasons'])}")

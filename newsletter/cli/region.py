@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from newsletter.cli.base import JsonOption, group, open_app, say, say_json, table
+from newsletter.cli.base import JsonOption, group, open_app, say, say_json, table, warn
 from newsletter.cli.newsroom import show
+
+if TYPE_CHECKING:
+    from newsletter.errors import ConfigurationError
 
 commands = group("region", "The places that editions and stories are about.")
 
@@ -15,7 +18,9 @@ commands = group("region", "The places that editions and stories are about.")
 @commands.command()
 def add(
     code: Annotated[str, typer.Argument(help="A country or region code such as UA or GB-SCT, or your own: fen-north.")],
-    name: Annotated[str, typer.Argument(help="What readers call it.")],
+    name: Annotated[
+        str, typer.Argument(help="What readers call it; the English name when left out, for codes of ISO 3166.")
+    ] = "",
     word: Annotated[
         list[str] | None, typer.Option(help="A name or place that marks a story as being about it.")
     ] = None,
@@ -29,17 +34,29 @@ def add(
 ) -> None:
     """Add a region, or change it. Countries, their parts and their large places are known: words are for the rest.
 
-    A word that begins with "!" says what does not count, such as "!Paris Hilton".
+    For a region that is there, what is given is changed and the rest stays. A word that begins with "!" says what does
+    not count, such as "!Paris Hilton".
     Example: newsletter region add fen-north "The northern fens" --word Ely --word Littleport --parent GB-ENG
     """
     from newsletter import newsroom
 
-    degrees = _degrees(area) if area else None
-    entry = newsroom.checked(newsroom.RegionEntry, code=code, name=name, words=word or [], parent=parent, area=degrees)
+    given = {"name": name, "words": word, "parent": parent, "area": _degrees(area) if area else None}
     app = open_app()
     with app.db.transaction() as session:
+        known = {one.code: one.model_dump() for one in newsroom.read(session).regions}
+        fields = (
+            {"name": newsroom.name_of(code)} | known.get(code, {}) | {key: one for key, one in given.items() if one}
+        )
+        if not fields["name"]:
+            raise _needs_name(code, list(known))
+        entry = newsroom.checked(newsroom.RegionEntry, **fields | {"code": code})
         change = newsroom.put_region(session, entry)
     show([change] if change else [])
+    if not (newsroom.name_of(entry.code) or entry.words or entry.area):
+        warn(
+            f"Nothing is known about {entry.code} but its name: give it words with --word, or no stories will be found "
+            f"for it but those of its own sources and those that write {entry.name!r}."
+        )
 
 
 @commands.command("list")
@@ -68,7 +85,7 @@ def show_(
     """
     from sqlmodel import select
 
-    from newsletter.errors import NotFound
+    from newsletter import newsroom
     from newsletter.gather import region_words
     from newsletter.models import Region
     from newsletter.regions import Gazetteer, parent_of
@@ -77,8 +94,7 @@ def show_(
         rows = session.exec(select(Region).order_by(Region.code)).all()
     found = next((row for row in rows if row.code == code), None)
     if found is None:
-        known = ", ".join(row.code for row in rows)
-        raise NotFound("region", code, f"Regions: {known}." if known else "Add one with `newsletter region add`.")
+        raise newsroom.no_region(code, [row.code for row in rows])
     names = Gazetteer.of([region_words(row) for row in rows]).words(code)
     parent = found.parent or parent_of(code)
     facts = {
@@ -95,6 +111,17 @@ def show_(
     say(f"{found.code}: {found.name}{f', in {parent}' if parent else ''}")
     say(f"Own words: {', '.join(found.words) or 'none'}")
     say(f"Known names: {', '.join(names) or 'none'}")
+
+
+def _needs_name(code: str, registered: list[str]) -> ConfigurationError:
+    from newsletter import newsroom
+    from newsletter.errors import ConfigurationError
+
+    likely = newsroom.code_meant(code, registered)
+    ask = f" Did you mean {likely}?" if likely else ""
+    return ConfigurationError(
+        f'{code!r} is no code of ISO 3166, so it needs a name: newsletter region add {code} "Its name".{ask}'
+    )
 
 
 def _degrees(text: str) -> list[float]:

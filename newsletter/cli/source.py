@@ -33,13 +33,14 @@ def add(
     weight: Annotated[
         float | None, typer.Option(help="How much its stories count, 0 to 5; 1 is usual.", show_default=False)
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask, and add it even when it has no story now.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what was found, and save nothing.")] = False,
     json: JsonOption = False,
 ) -> None:
     """Find the feed of a site, show its newest stories, and add it as a source.
 
-    For a source that is known, the options that are given are changed and the others stay.
+    It asks on a terminal before it saves, and saves without asking elsewhere. For a source that is known,
+    the options that are given are changed and the others stay.
 
     Example: newsletter source add news.example.org --region UA
     """
@@ -48,6 +49,8 @@ def add(
     app = open_app()
     wanted = source_search.Wanted(url, name, slug, region, kind, language, weight)
     choice = source_search.choose(app, wanted)
+    if not yes:
+        source_search.refuse_empty(choice)
     if not json:
         source_search.show_choice(choice)
         if not dry_run and not yes and sys.stdin.isatty():
@@ -56,8 +59,11 @@ def add(
     if json:
         say_json(source_search.facts(choice, change, saved=not dry_run))
         return
-    show([change] if change else [])
-    if dry_run:
+    if change:
+        show([change])
+    else:
+        say(f"This is source {choice.entry.slug} already; nothing to change.")
+    if dry_run and change:
         say("Nothing was saved: this was a dry run.")
     if not choice.entry.regions:
         say("It has no region: only stories that mention a region's words will be found by an edition.")

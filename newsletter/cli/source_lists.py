@@ -175,7 +175,8 @@ def export(
 
     app = open_app()
     with app.db.reading() as session:
-        sources = newsroom.read(session).sources
+        every = newsroom.read(session).sources
+    sources = [one for one in every if one.enabled]  # OPML has no word for a source that is switched off
     outlines = [
         opml.Outline(one.url, one.name, one.kind, _site(one.url), one.language, tuple(one.regions)) for one in sources
     ]
@@ -184,7 +185,8 @@ def export(
         typer.echo(text, nl=False)
         return
     file.write_text(text, encoding="utf-8")
-    say(f"Wrote {len(outlines)} sources to {file}.")
+    off = f" {len(every) - len(sources)} that are switched off were left out." if len(sources) < len(every) else ""
+    say(f"Wrote {len(outlines)} sources to {file}.{off}")
 
 
 def _site(url: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from urllib.parse import urlsplit
 from newsletter import newsroom
 from newsletter.app import App
 from newsletter.cli.base import say
+from newsletter.errors import Refused
 from newsletter.newsroom import SourceEntry
 from newsletter.sources import Item, Previous, load_source
 from newsletter.sources.discovery import Candidate, addresses, find_feeds
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 #: Stories that are shown of what was found.
 _SHOWN = 5
 _NAME_LIMIT = 200
+#: The sentence of sources/entries.py about a feed of more entries than are kept.
+_TOO_MANY = re.compile(r"Of its (\d+) entries, only the newest")
 _OLDEST = datetime.min.replace(tzinfo=UTC)
 
 
@@ -80,12 +84,24 @@ def _fields(wanted: Wanted, taken: Candidate, known: SourceEntry | None) -> dict
 
 def _read(app: App, url: str, kind: str) -> Candidate:
     fetched = load_source(kind, url, app.client).fetch(Previous())
-    return Candidate(url, kind, fetched.title, fetched.items, "the address itself")
+    return Candidate(url, kind, fetched.title, fetched.items, "the address itself", problems=fetched.problems)
 
 
 def _name(taken: Candidate) -> str:
     host = (urlsplit(taken.url).hostname or taken.url).removeprefix("www.")
     return shorten(taken.title, _NAME_LIMIT) or host
+
+
+def refuse_empty(choice: Choice) -> None:
+    """Raise Refused when nothing that could be a story was found, for a source that is new."""
+    taken = choice.taken
+    if taken.items or choice.known:
+        return
+    what = {"page": "page", "sitemap": "sitemap"}.get(taken.kind, "feed")
+    reasons = " ".join(taken.problems[:_SHOWN])
+    raise Refused(
+        f"{taken.url}: {reasons + ' ' if reasons else ''}This {what} has no story now; add it all the same with --yes."
+    )
 
 
 def save(app: App, choice: Choice, *, dry_run: bool) -> Change | None:
@@ -107,11 +123,23 @@ def show_choice(choice: Choice) -> None:
         say(f"Found one source; taking {_named(taken)}")
     if not taken.items:
         say(f"{choice.entry.name}: no stories now.")
-        return
-    say(f"{choice.entry.name}: {len(taken.items)} stories now, such as:")
+    else:
+        say(f"{choice.entry.name}: {_how_many(taken)}, such as:")
     for item in newest(taken.items):
         time = item.published_at or item.updated_at
         say(f"  {f'{time:%Y-%m-%d}' if time else 'no date   '}  {item.title} ({_summary(item)})")
+    problems = [problem for problem in taken.problems if not _TOO_MANY.match(problem)]
+    for problem in problems[:_SHOWN]:
+        say(f"  {problem}")
+    if len(problems) > _SHOWN:
+        say(f"  And {len(problems) - _SHOWN} more such sentences.")
+
+
+def _how_many(taken: Candidate) -> str:
+    """Return how many stories there are, and how many of them are kept where those are fewer."""
+    kept = "1 story" if len(taken.items) == 1 else f"{len(taken.items)} stories"
+    there = next((found[1] for found in map(_TOO_MANY.match, taken.problems) if found), "")
+    return f"{there} stories, of which the newest {len(taken.items)} are kept" if there else f"{kept} now"
 
 
 def newest(items: tuple[Item, ...]) -> list[Item]:
@@ -150,6 +178,7 @@ def facts(choice: Choice, change: Change | None, *, saved: bool) -> dict[str, An
             }
             for item in newest(taken.items)
         ],
+        "problems": list(taken.problems),
         "added": bool(change and change.added),
         "changed": {} if change is None else change.fields,
         "saved": saved,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,6 +12,9 @@ from newsletter.cli.base import JsonOption, open_app, say, say_json, table
 if TYPE_CHECKING:
     from newsletter.gather import Patience
     from newsletter.models import Source
+
+#: Sources that are named in a sentence.
+_NAMED = 8
 
 
 def register(commands: typer.Typer) -> None:
@@ -41,7 +44,7 @@ def status(
     elif not rows:
         say("There are no sources yet. Add one with `newsletter source add`.")
     elif not shown:
-        say(f"All {len(rows)} sources are well.")
+        say(_no_trouble(rows, app.patience))
     else:
         table(
             ("Source", "State", "Last success", "Last new story", "Failures", "Next try"),
@@ -52,10 +55,29 @@ def status(
                 say(f"{row['source']}: {sentence}")
 
 
+def _no_trouble(rows: list[dict[str, Any]], patience: Patience) -> str:
+    """Return the sentence for when no source needs a look; those that failed the last time are named."""
+    failed = [row["source"] for row in rows if row["state"] == "failing"]
+    if not failed:
+        return f"All {len(rows)} sources are well."
+    more = f" and {len(failed) - _NAMED} more" if len(failed) > _NAMED else ""
+    return (
+        f"No source has failed for {_span(patience.failing)} or been silent for {_span(patience.silent)}; "
+        f"{len(failed)} failed the last time: {', '.join(failed[:_NAMED])}{more}."
+    )
+
+
+def _span(time: timedelta) -> str:
+    """Return a span of patience in words: "3 days", "4 weeks"."""
+    number, unit = (time.days // 7, "week") if time.days >= 7 and time.days % 7 == 0 else (time.days, "day")
+    return f"{number} {unit}{'' if number == 1 else 's'}"
+
+
 def _row(source: Source, patience: Patience, now: datetime) -> dict[str, Any]:
     from newsletter.gather import is_resting, trouble
 
-    sentence = trouble(source, patience, now)
+    what = trouble(source, patience, now)
+    sentence = what.sentence if what else ""
     return {
         "source": source.slug,
         "state": _state(source, sentence),

@@ -13,15 +13,16 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from sqlalchemy.exc import OperationalError
 from sqlmodel import Session, select
 
 from newsletter.db import Database
 from newsletter.errors import FetchError, NewsletterError, NotFound
 from newsletter.gather.adding import Added, add_story
 from newsletter.gather.candidates import SUMMARY_LIMIT, TITLE_LIMIT, Candidate, candidates, changes
-from newsletter.gather.health import Patience, is_resting, next_try, trouble
+from newsletter.gather.health import Patience, Trouble, is_due, is_resting, next_try, trouble
 from newsletter.gather.indexing import index, region_words
 from newsletter.gather.storing import Reading, SourceReport, store
 from newsletter.gather.telling import tell_editors
@@ -39,11 +40,13 @@ __all__ = [
     "Patience",
     "Reading",
     "SourceReport",
+    "Trouble",
     "add_story",
     "candidates",
     "changes",
     "gather",
     "index",
+    "is_due",
     "is_resting",
     "next_try",
     "region_words",
@@ -64,6 +67,7 @@ class _Job:
 
     source_id: int
     slug: str
+    name: str
     kind: str
     url: str
     language: str
@@ -77,20 +81,22 @@ def gather(
     clock: Callable[[], datetime],
     threads: int,
     only: Collection[str] = (),
+    every: timedelta | None = None,
     progress: Callable[[SourceReport], None] | None = None,
 ) -> list[SourceReport]:
     """Read every enabled source, or those named in `only`, store their stories, and return a report for each by slug.
 
-    A source that failed before is left alone until its next try, unless it is named. `open_source(kind, url)` makes a
+    A source that failed before is left alone until its next try, unless it is named; with `every`, so is one that was
+    read since. `open_source(kind, url)` makes a
     source; `progress` is called after each is stored. Sources are stored in the order of their slugs, so that which of
     two brings a story first does not depend on the network. Raises NotFound, before anything is fetched, for an unknown
     slug.
     """
     with db.reading() as session:
-        jobs, resting = _jobs(session, only, clock())
+        jobs, resting = _jobs(session, only, every, clock())
     reports = list(resting)
     for reading in _readings(jobs, open_source, clock, threads):
-        report = store(db, reading)
+        report = _stored(db, reading)
         reports.append(report)
         if progress is not None:
             progress(report)
@@ -98,19 +104,33 @@ def gather(
     return sorted(reports, key=lambda report: report.slug)
 
 
-def _jobs(session: Session, only: Collection[str], now: datetime) -> tuple[list[_Job], list[SourceReport]]:
+def _stored(db: Database, reading: Reading) -> SourceReport:
+    """Store what was read; where the database is busy for too long, say so and go on: it is read again next time."""
+    try:
+        return store(db, reading)
+    except OperationalError as error:
+        logger.warning("action=gather source=%s could not be stored: %s", reading.slug, error)
+        return SourceReport(reading.slug, error="The database was busy for too long; it is read again the next time.")
+
+
+def _jobs(
+    session: Session, only: Collection[str], every: timedelta | None, now: datetime
+) -> tuple[list[_Job], list[SourceReport]]:
     """Return what to read, and a report for each source that is left alone."""
     sources = session.exec(select(Source).order_by(Source.slug)).all()
     known = {source.slug for source in sources}
     for slug in sorted(only):
         if slug not in known:
-            raise NotFound("source", slug, f"Known are: {', '.join(sorted(known)) or 'none yet'}.")
+            raise NotFound("source", slug, "" if known else "There are none yet.", known=known)
     wanted = [source for source in sources if (source.slug in only if only else source.enabled)]
+    if every is not None:
+        wanted = [source for source in wanted if is_due(source, every, now) or is_resting(source, now)]
     resting = [source for source in wanted if not only and is_resting(source, now)]
     jobs = [
         _Job(
             source.id,
             source.slug,
+            source.name,
             source.kind,
             source.url,
             source.language,
@@ -143,9 +163,9 @@ def _read(job: _Job, open_source: Callable[[str, str], Fetcher], clock: Callable
     try:
         fetched = open_source(job.kind, job.url).fetch(job.previous)
         now = clock()
-        kept, problems = candidates(fetched.items, language=job.language, now=now)
+        kept, problems = candidates(fetched.items, language=job.language, now=now, name=job.name)
     except FetchError as error:
-        return _failed(job, clock(), error.sentence, error.retry_after)
+        return replace(_failed(job, clock(), error.sentence), retry_after=error.retry_after, asked=error.asked)
     except NewsletterError as error:
         return _failed(job, clock(), str(error))
     except Exception as error:  # A source is foreign code: its bug must not stop the others.
@@ -156,5 +176,5 @@ def _read(job: _Job, open_source: Callable[[str, str], Fetcher], clock: Callable
     return Reading(job.source_id, job.slug, now, fetched=replace(fetched, items=()), candidates=kept, problems=told)
 
 
-def _failed(job: _Job, at: datetime, sentence: str, retry_after: float | None = None) -> Reading:
-    return Reading(job.source_id, job.slug, at, error=plain_text(sentence), retry_after=retry_after)
+def _failed(job: _Job, at: datetime, sentence: str) -> Reading:
+    return Reading(job.source_id, job.slug, at, error=plain_text(sentence))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import cast
 from urllib.parse import urlsplit
 
 from sqlmodel import Session, col, select
@@ -16,10 +17,12 @@ from newsletter.gather.indexing import index
 from newsletter.gather.storing import keep
 from newsletter.models import Source, Story
 from newsletter.sources import Fetched
-from newsletter.stories import canonical_url
+from newsletter.stories import canonical_url, site
 
 #: The kind of the source that is made for an outlet nobody reads yet. It is switched off: its address is no feed.
 OUTLET_KIND = "article"
+#: Sites on which many outlets publish under one host.
+SHARED_SITES = frozenset({"medium.com", "substack.com", "telegra.ph", "facebook.com", "youtube.com", "blogspot.com"})
 
 
 @dataclass(frozen=True)
@@ -35,8 +38,8 @@ class Added:
 def add_story(db: Database, url: str, fetched: Fetched, now: datetime) -> Added:
     """Keep the one story that was read at `url` and return it; a story that is known already is returned as it is.
 
-    It belongs to the source whose address is on the same host, else to a new one of the site's name. Raises Refused
-    with the reason when there is nothing to keep.
+    It belongs to the source of its outlet, else to a new one of the site's name. Raises Refused with the reason when
+    there is nothing to keep.
     """
     kept, problems = candidates(fetched.items, language="", now=now)
     if not kept:
@@ -55,24 +58,31 @@ def add_story(db: Database, url: str, fetched: Fetched, now: datetime) -> Added:
     return added
 
 
-def _outlet(session: Session, link: str, site: str) -> Source:
-    """Return the source that stands for the story's outlet, made when there is none."""
-    host = _host(link)
+def _outlet(session: Session, link: str, name: str) -> Source:
+    """Return the source that stands for the story's outlet, made when there is none.
+
+    A source on the same host is the outlet, unless both have names that differ and the host is shared by many; a source
+    of the same name counts only where its site is the story's, since any page may call itself by any name.
+    """
     sources = session.exec(select(Source).order_by(col(Source.id))).all()
-    for source in sources:
-        if _host(source.url) == host or (site and source.name == site):
-            return source
-    name = site or host
+    of_site = [source for source in sources if site(source.url) == site(link)]
+    named = next((source for source in of_site if name and source.name == name), None)
+    on_host = next((source for source in of_site if _host(source.url) == _host(link)), None)
+    if named or (on_host and site(link) not in SHARED_SITES):
+        return named or cast("Source", on_host)
+    name = name or _host(link)
+    if name in {source.name for source in sources}:
+        name = f"{name} ({_host(link)})"  # readers must see that it is another
     slug = slugs.free(slugs.from_name_or_host(name, link), {source.slug for source in sources})
     parts = urlsplit(link)
-    source = Source(
-        slug=slug, name=name[:200], kind=OUTLET_KIND, url=f"{parts.scheme}://{parts.netloc}/", enabled=False
-    )
+    url = f"{parts.scheme}://{parts.netloc}/"
+    taken = url in {source.url for source in sources}
+    source = Source(slug=slug, name=name[:200], kind=OUTLET_KIND, url=link if taken else url, enabled=False)
     session.add(source)
     session.flush()
     return source
 
 
 def _host(url: str) -> str:
-    """Return the host without the label of a twin, such as "www."."""
-    return urlsplit(canonical_url(url)).hostname or ""
+    """Return the host without the label of a twin, such as "www.", with a port that is not the usual one."""
+    return urlsplit(canonical_url(url)).netloc

@@ -10,6 +10,7 @@ from newsletter.models import Story
 from newsletter.sources import Item
 from newsletter.sources.prose.language import language_of
 from newsletter.sources.prose.summaries import dateline_of, summary_of
+from newsletter.sources.prose.titles import without_outlet
 from newsletter.sources.text import absolute_url, language_tag, plain_text
 from newsletter.stories import NotAWebAddress, canonical_url, shorten
 
@@ -44,15 +45,21 @@ class Candidate:
     is_dated: bool
 
 
-def candidates(items: Iterable[Item], *, language: str, now: datetime) -> tuple[tuple[Candidate, ...], tuple[str, ...]]:
+def candidates(
+    items: Iterable[Item], *, language: str, now: datetime, name: str = ""
+) -> tuple[tuple[Candidate, ...], tuple[str, ...]]:
     """Return what would be stored of `items`, and a sentence for each that cannot be.
 
-    `language` is the source's, for items that name none. Of two items with one canonical URL the first counts.
+    `language` is the source's, for items that name none; `name` is the source's, which headlines need not repeat. Of
+    two items with one canonical URL the first counts.
     """
+    items = list(items)
+    titles = [plain_text(item.title) for item in items]
+    headlines = without_outlet(titles, [name], [_host(item.url) for item in items])
     kept: dict[str, Candidate] = {}
     problems = []
-    for item in items:
-        candidate = _candidate(item, language, now)
+    for item, title, headline in zip(items, titles, headlines, strict=True):
+        candidate = _candidate(item, title, headline, language, now)
         if isinstance(candidate, str):
             problems.append(candidate)
         else:
@@ -60,14 +67,17 @@ def candidates(items: Iterable[Item], *, language: str, now: datetime) -> tuple[
     return tuple(kept.values()), tuple(problems)
 
 
-def _candidate(item: Item, usual_language: str, now: datetime) -> Candidate | str:
-    """Return the item as it would be stored, or the sentence on why it cannot be."""
+def _candidate(item: Item, given_title: str, headline: str, usual_language: str, now: datetime) -> Candidate | str:
+    """Return the item as it would be stored, or the sentence on why it cannot be.
+
+    `headline` is the title without its outlet; with it the title says which texts are the title once more.
+    """
     try:
         url = canonical_url(item.url)
     except NotAWebAddress as error:
         return f"{error} The entry was left out."
     link = absolute_url(item.url) or url
-    title = shorten(plain_text(item.title), TITLE_LIMIT)
+    title = shorten(headline, TITLE_LIMIT)
     if max(len(url), len(link)) > URL_LIMIT:
         return f"The address of {title[:80]!r} is longer than {URL_LIMIT:,} characters; the entry was left out."
     if not title:
@@ -83,7 +93,7 @@ def _candidate(item: Item, usual_language: str, now: datetime) -> Candidate | st
         url=url,
         link=link,
         title=title,
-        summary=shorten(summary_of(title, given, content, language), SUMMARY_LIMIT),
+        summary=shorten(summary_of(shorten(given_title, TITLE_LIMIT), given, content, language), SUMMARY_LIMIT),
         author=shorten(plain_text(item.author), 200),
         language=language,
         image_url=image_url if len(image_url) <= URL_LIMIT else "",
@@ -96,6 +106,11 @@ def _candidate(item: Item, usual_language: str, now: datetime) -> Candidate | st
         published_at=min(date, now) if date and is_dated else now,
         is_dated=is_dated,
     )
+
+
+def _host(address: str) -> str:
+    """Return the host that an address names; whether it is a web address at all, canonical_url says."""
+    return address.partition("://")[2].partition("/")[0].lower()
 
 
 def _lines(text: str) -> str:

@@ -37,16 +37,31 @@ def is_resting(source: Source, now: datetime) -> bool:
     return source.next_fetch_at is not None and source.next_fetch_at > now
 
 
-def trouble(source: Source, patience: Patience, now: datetime) -> str:
-    """Return what people should know about a source, as a sentence, or nothing while all is well enough."""
+def is_due(source: Source, every: timedelta, now: datetime) -> bool:
+    """Tell whether the schedule should read the source now: it was not read for `every`, and may be."""
+    waited = source.fetched_at is None or now - source.fetched_at >= every
+    return source.enabled and waited and not is_resting(source, now)
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """What people should know about a source: `kind` is "failing" or "silent", `sentence` says since when."""
+
+    kind: str
+    sentence: str
+
+
+def trouble(source: Source, patience: Patience, now: datetime) -> Trouble | None:
+    """Return what people should know about a source, or None while all is well enough."""
     if not source.enabled:
-        return ""
+        return None
     if source.failing_since and now - source.failing_since >= patience.failing:
-        return f"It has failed for {_span(now - source.failing_since)}: {source.last_error}"
+        return Trouble("failing", f"It has failed for {_span(now - source.failing_since)}: {source.last_error}")
     last = source.new_story_at or source.first_fetched_at
     if last and now - last >= patience.silent:
-        return f"It has brought no new story for {_span(now - last)}, since {last:%Y-%m-%d}."
-    return ""
+        sentence = f"It has brought no new story for {_span(now - last)}, since {last:%Y-%m-%d}."
+        return Trouble("silent", sentence)
+    return None
 
 
 def _span(time: timedelta) -> str:

@@ -14,13 +14,13 @@ from sqlmodel.sql.expression import SelectOfScalar
 
 from newsletter.coverage import Piece, group
 from newsletter.db import Database
-from newsletter.models import Region, Source, SourceRegion, Story, StoryRegion, StorySource
+from newsletter.models import Edition, Region, Source, SourceRegion, Story, StoryRegion, StorySource
 from newsletter.regions import ABOUT, About, Gazetteer, RegionWords
 from newsletter.stories import shorten
 
 #: Stories first seen in this time are tagged again when regions or sources change.
 TAG_WINDOW = timedelta(days=30)
-#: Stories published in this time are looked at for the same event; those in the older part keep their group.
+#: Stories published in this time, or in an edition's longer one, are grouped; those in the older part keep their group.
 COVERAGE_WINDOW = timedelta(days=10)
 _SETTLED = timedelta(days=7)
 _BATCH = 500
@@ -33,15 +33,16 @@ def index(db: Database, now: datetime) -> None:
         regions = session.exec(select(Region).order_by(Region.code)).all()
         own = _own_regions(session)
         mark = _mark(regions, own)
-        if session.exec(_untagged(mark, now).limit(1)).first() is None:
-            return  # making a gazetteer takes a second
-    gazetteer = Gazetteer.of([region_words(region) for region in regions])
-    tagger = _Tagger(gazetteer, {region.code: region.id for region in regions}, own, mark)
-    touched = 0
-    while found := _tag_batch(db, tagger, now):
-        touched += found
-    if touched:
-        _group(db, now)
+        some_untagged = session.exec(_untagged(mark, now).limit(1)).first()
+    if some_untagged is not None:  # making a gazetteer takes seconds
+        gazetteer = Gazetteer.of([region_words(region) for region in regions])
+        tagger = _Tagger(gazetteer, {region.code: region.id for region in regions}, own, mark)
+        while _tag_batch(db, tagger, now):
+            pass
+    with db.reading() as session:
+        some_ungrouped = session.exec(select(Story.id).where(Story.tagged_as == _ungrouped(mark)).limit(1)).first()
+    if some_ungrouped is not None:
+        _group(db, mark, now)
 
 
 def region_words(region: Region) -> RegionWords:
@@ -115,10 +116,15 @@ def _mark(regions: Sequence[Region], own: dict[int, list[_Own]]) -> str:
     return hashlib.sha256(repr(made_from).encode()).hexdigest()[:16]
 
 
+def _ungrouped(mark: str) -> str:
+    """Return the mark of stories that are tagged, but not grouped yet: a crash between the two is made good by it."""
+    return f"~{mark[1:]}"
+
+
 def _untagged(mark: str, now: datetime) -> SelectOfScalar[Story]:
     """Return the query for the stories that are not tagged as `mark` says."""
     recent = col(Story.first_seen_at) > now - TAG_WINDOW
-    return select(Story).where(Story.tagged_as != mark, recent).order_by(col(Story.id))
+    return select(Story).where(col(Story.tagged_as).not_in([mark, _ungrouped(mark)]), recent).order_by(col(Story.id))
 
 
 def _tag_batch(db: Database, tagger: _Tagger, now: datetime) -> int:
@@ -134,7 +140,7 @@ def _tag_batch(db: Database, tagger: _Tagger, now: datetime) -> int:
         rows: list[dict[str, object]] = []
         for story in stories:
             rows += (row for row in tagger.rows(story, carried.get(story.id, [])) if row["region_id"] in there)
-            story.tagged_as = tagger.mark
+            story.tagged_as = _ungrouped(tagger.mark)
         session.exec(delete(StoryRegion).where(col(StoryRegion.story_id).in_([story.id for story in stories])))
         if rows:
             session.exec(insert(StoryRegion), params=rows)
@@ -160,14 +166,13 @@ def _country(code: str) -> str:
     return country if len(country) == 2 and country.isupper() else ""
 
 
-def _group(db: Database, now: datetime) -> None:
-    """Find the stories about the same event, and note which group each belongs to."""
+def _group(db: Database, mark: str, now: datetime) -> None:
+    """Find the stories about the same event, note which group each belongs to, and that they are grouped."""
     table = SQLModel.metadata.tables["story"]
-    columns = [table.c[name] for name in ("id", *_PIECE, "coverage")]
+    columns = [table.c[name] for name in ("id", *_PIECE, "coverage", "tagged_as")]
     with db.reading() as session:
-        rows = (
-            session.connection().execute(sa.select(*columns).where(table.c.published_at > now - COVERAGE_WINDOW)).all()
-        )
+        begins = now - _window(session)
+        rows = session.connection().execute(sa.select(*columns).where(table.c.published_at > begins)).all()
     pieces = [
         Piece(row.id, row.title, row.summary, str(row.source_id), row.published_at, row.language, row.url)
         for row in rows
@@ -179,11 +184,24 @@ def _group(db: Database, now: datetime) -> None:
         for row in rows
         if after.get(row.id) != row.coverage and (row.published_at > settled or row.coverage is None)
     ]
-    if not moved:
-        return
-    statement = sa.update(table).where(table.c.id == sa.bindparam("story")).values(coverage=sa.bindparam("number"))
+    grouped = [{"story": row.id} for row in rows if row.tagged_as == _ungrouped(mark)]
+    story = table.c.id == sa.bindparam("story")
+    waiting = table.c.tagged_as == _ungrouped(mark)
     with db.transaction() as session:
-        session.connection().execute(statement, sorted(moved, key=lambda row: row["story"]))
+        connection = session.connection()
+        if moved:
+            statement = sa.update(table).where(story).values(coverage=sa.bindparam("number"))
+            connection.execute(statement, sorted(moved, key=lambda row: row["story"]))
+        if grouped:
+            statement = sa.update(table).where(story, waiting).values(tagged_as=mark)
+            connection.execute(statement, sorted(grouped, key=lambda row: row["story"]))
+        connection.execute(sa.update(table).where(waiting, table.c.published_at <= begins).values(tagged_as=mark))
+
+
+def _window(session: Session) -> timedelta:
+    """Return how far back stories are grouped: as far as any edition takes them, and a little further."""
+    oldest = session.exec(select(sa.func.max(Edition.max_age_days))).one()
+    return max(COVERAGE_WINDOW, timedelta(days=(oldest or 0) + 3))
 
 
 def coverage_numbers(groups: Sequence[tuple[int, ...]], before: dict[int, int | None]) -> dict[int, int]:

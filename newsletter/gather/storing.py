@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from sqlmodel import Session, col, select
@@ -49,6 +49,7 @@ class Reading:
     at: datetime
     error: str = ""
     retry_after: float | None = None
+    asked: bool = True
     fetched: Fetched = _NOTHING
     candidates: tuple[Candidate, ...] = ()
     problems: tuple[str, ...] = ()
@@ -60,7 +61,7 @@ def store(db: Database, reading: Reading) -> SourceReport:
         source = session.get(Source, reading.source_id, with_for_update=True)
         if source is None:
             return SourceReport(reading.slug, error="The source was removed while it was being read.")
-        source.fetched_at = reading.at
+        source.fetched_at = reading.at if reading.asked else source.fetched_at
         source.first_fetched_at = source.first_fetched_at or reading.at
         if reading.error:
             _note_failure(source, reading)
@@ -73,6 +74,9 @@ def store(db: Database, reading: Reading) -> SourceReport:
 
 
 def _note_failure(source: Source, reading: Reading) -> None:
+    if not reading.asked:  # its host rests, or is busy with our other questions: no fault of the source
+        source.next_fetch_at = reading.at + timedelta(seconds=reading.retry_after or 60)
+        return
     source.failures += 1
     source.last_error = reading.error
     source.failing_since = source.failing_since or reading.at
@@ -84,14 +88,14 @@ def _note_success(source: Source, reading: Reading, *, brought_new: bool) -> Non
     source.last_modified = _fitting(reading.fetched.last_modified, 100)
     source.notice = reading.fetched.notice
     source.succeeded_at = reading.at
-    if source.failures:
-        source.told_at = None  # trouble that comes back is told again
+    if source.told_of == "failing":
+        source.told_at, source.told_of = None, ""  # trouble that comes back is told again
     source.failures = 0
     source.last_error = ""
     source.failing_since = source.next_fetch_at = None
     if brought_new:
         source.new_story_at = reading.at
-        source.told_at = None
+        source.told_at, source.told_of = None, ""
 
 
 def _fitting(validator: str, limit: int) -> str:

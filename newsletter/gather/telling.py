@@ -12,7 +12,7 @@ from sqlmodel import Session, col, select
 
 from newsletter.db import Database
 from newsletter.errors import ProviderRefused
-from newsletter.gather.health import Patience, trouble
+from newsletter.gather.health import Patience, Trouble, trouble
 from newsletter.mail import Mail, Outcome, Recipient, Sender, Status, hole_tag
 from newsletter.models import Edition, Source
 from newsletter.providers import Provider
@@ -40,10 +40,10 @@ def tell_editors(
     with db.transaction() as session:
         edition = session.exec(select(Edition).where(col(Edition.enabled)).order_by(col(Edition.id))).first()
         found = _untold(session, patience, now) if edition else []
-        for source, _ in found:
-            source.told_at = now
+        for source, what in found:
+            source.told_at, source.told_of = now, what.kind
         told = [source.id for source, _ in found]
-        listed = tuple(TroubledSource(source.name, sentence) for source, sentence in found)
+        listed = tuple(TroubledSource(source.name, what.sentence) for source, what in found)
     if edition is None or not listed:
         return 0
     mail = _mail(renderer, edition, listed)
@@ -58,11 +58,11 @@ def tell_editors(
     return len(told)
 
 
-def _untold(session: Session, patience: Patience, now: datetime) -> list[tuple[Source, str]]:
-    """Return, locked, the sources in trouble that the editors were not told of, each with its sentence."""
-    query = select(Source).where(col(Source.enabled), col(Source.told_at).is_(None)).order_by(Source.slug)
+def _untold(session: Session, patience: Patience, now: datetime) -> list[tuple[Source, Trouble]]:
+    """Return, locked, the sources in a trouble that the editors were not told of, each with what it is."""
+    query = select(Source).where(col(Source.enabled)).order_by(Source.slug)
     judged = ((source, trouble(source, patience, now)) for source in session.exec(query.with_for_update()))
-    return [(source, sentence) for source, sentence in judged if sentence]
+    return [(source, what) for source, what in judged if what and what.kind != source.told_of]
 
 
 def _mail(renderer: Renderer, edition: Edition, listed: tuple[TroubledSource, ...]) -> Mail:
@@ -98,4 +98,4 @@ def _take_back(db: Database, told: Sequence[int], now: datetime) -> None:
     with db.transaction() as session:
         query = select(Source).where(col(Source.id).in_(told), Source.told_at == now).with_for_update()
         for source in session.exec(query):
-            source.told_at = None
+            source.told_at, source.told_of = None, ""

@@ -8,8 +8,10 @@ from newsletter.issues.candidates import candidates
 from newsletter.issues.choice import Choice, Chosen, LeftOut, Limits, choose
 from newsletter.issues.drafting import Drafted, draft, reconsider, record_missed, skip
 from newsletter.issues.editing import Changes, edit
-from newsletter.issues.explaining import Explanation, Facts, explain, facts_of, find_story
+from newsletter.issues.explaining import Explanation, Facts, as_thin_as, explain, facts_of, find_story
 from newsletter.issues.rows import (
+    Place,
+    about_edition,
     all_issues,
     all_places,
     find_edition,
@@ -33,11 +35,14 @@ __all__ = [
     "LeftOut",
     "Limits",
     "Part",
+    "Place",
     "Slot",
     "Weights",
+    "about_edition",
     "all_issues",
     "all_places",
     "approve",
+    "as_thin_as",
     "candidates",
     "choose",
     "content_of",

@@ -12,13 +12,15 @@ from sqlmodel import Session
 
 from newsletter import preflight
 from newsletter.errors import Refused
-from newsletter.issues.candidates import outlets_of, primary, sent_before, text_of
+from newsletter.issues.candidates import primary, reports_of, sent_before, text_of
+from newsletter.issues.events import Report, outlets
 from newsletter.issues.rows import Place, evidence_of, issue_name, places, regions_of, require_open, wider_regions_of
 from newsletter.mail import Mail, Sender
 from newsletter.models import Edition, Issue, IssueState, Region, StoryRegion
 from newsletter.pictures import address_of
 from newsletter.preflight import Finding
 from newsletter.render import Card, IssueContent, RegionTag, Renderer
+from newsletter.stories import site
 from subscribers.models import MailingList
 
 #: A card shows at most this many region tags; those of the source count only when the story names no place.
@@ -37,9 +39,9 @@ def content_of(session: Session, issue: Issue, base_url: str) -> IssueContent:
     regions = regions_of(session, edition.id)
     seen = _Seen(edition, regions | wider_regions_of(session, regions.values()), base_url)
     evidence = evidence_of(session, [place.story.id for place in placed], seen.regions)
-    outlets = outlets_of(session, [place.story.coverage for place in placed])
+    reports = reports_of(session, [place.story.coverage for place in placed], [])
     cards = [
-        seen.card(place, evidence.get(place.story.id, []), outlets.get(place.story.coverage or 0, ()))
+        seen.card(place, evidence.get(place.story.id, []), _others(place, reports.get(place.story.coverage or 0, [])))
         for place in placed
     ]
     names = [region.name for region in regions.values()]
@@ -123,7 +125,7 @@ class _Seen:
     regions: dict[int, Region]
     base_url: str
 
-    def card(self, place: Place, evidence: list[StoryRegion], outlets: Sequence[str]) -> Card:
+    def card(self, place: Place, evidence: list[StoryRegion], also: Sequence[str]) -> Card:
         story = place.story
         ours = place.row.headline and place.row.summary
         foreign = not ours and primary(story.language) not in {"", primary(self.edition.language)}
@@ -139,9 +141,16 @@ class _Seen:
             image_url=address_of(self.base_url, story.picture) if story.picture else "",
             image_alt=story.image_alt,
             image_credit=story.image_credit,
-            also=tuple(outlet for outlet in outlets if outlet != place.source.name)[:_ALSO],
+            also=tuple(also)[:_ALSO],
             language=story.language if foreign else "",
         )
+
+
+def _others(place: Place, reports: Sequence[Report]) -> list[str]:
+    """Return the outlets that tell the same event beside the story's own; another feed of its site is not another."""
+    own = site(place.story.url)
+    other = [report for report in reports if site(report.url) != own]
+    return [name for name in outlets(other) if name != place.source.name]
 
 
 def _joined(names: list[str]) -> str:

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlmodel import Session, col, select
 
 from newsletter.coverage import Piece, materially_new, topics
+from newsletter.issues.events import Report, outlets, typical
 from newsletter.issues.rows import evidence_of, regions_of, wider_regions_of
 from newsletter.issues.score import Candidate
 from newsletter.models import Edition, Issue, IssueState, IssueStory, Region, Source, Story, StoryRegion
 from newsletter.regions import ABOUT
+from newsletter.sources.prose.titles import is_routine
+
+#: Candidates whose topics are told apart; no issue has room for more, and all would take seconds under the lock.
+_TOPICAL = 400
+#: The place of a pinned story that was out of the issue meanwhile: after all others.
+_LAST = 10_000
 
 
 @dataclass(frozen=True)
@@ -40,15 +47,26 @@ def candidates(
     own = regions_of(session, edition.id)
     regions = wider_regions_of(session, own.values()) if wider else own
     edits = {row.story_id: row for row in session.exec(select(IssueStory).where(IssueStory.issue_id == issue.id))}
+    sent = sent_before(session, edition.id, issue.id)
     kept = [story_id for story_id, row in edits.items() if row.pinned or row.dropped]
+    kept += [story_id for story_id, before in sent.items() if before.updated]
     since = until - 2 * max_age
     if wider:
         already = {story.id for story, _ in _stories(session, own, kept, since)}
         found = [pair for pair in _stories(session, regions, [], since) if pair[0].id not in already]
     else:
         found = _stories(session, own, kept, since)
-    known = _known(session, edition, issue, found, regions)
-    return [known.candidate(story, source, edits.get(story.id), wider=wider) for story, source in found]
+    known = _known(session, edition, sent, found, regions)
+    made = [known.candidate(story, source, edits.get(story.id), wider=wider) for story, source in found]
+    return _with_topics(made, {story.id: _piece(story) for story, _ in found}, wider=wider)
+
+
+def _with_topics(made: Sequence[Candidate], pieces: dict[int, Piece], *, wider: bool) -> list[Candidate]:
+    """Return the candidates with their topics; only those that may come in have one. Wider regions have their own."""
+    best = sorted(made, key=lambda one: (one.pinned_at is None, -len(one.outlets), -one.published_at.timestamp()))
+    found = topics([pieces[one.story_id] for one in best[:_TOPICAL]])
+    numbers = {story_id: -1 - number if wider else number for story_id, number in found.items()}
+    return [replace(one, topic=numbers.get(one.story_id)) for one in made]
 
 
 @dataclass(frozen=True)
@@ -60,17 +78,18 @@ class _Known:
     evidence: dict[int, list[StoryRegion]]
     sent: dict[int, Sent]
     covered: dict[int, str]
-    outlets: dict[int, tuple[str, ...]]
-    topics: dict[int, int]
+    reports: dict[int, list[Report]]
+    typical: dict[int, float]
 
     def candidate(self, story: Story, source: Source, row: IssueStory | None, *, wider: bool) -> Candidate:
         tags = self.evidence.get(story.id, [])
         before = self.sent.get(story.id)
+        reports = self.reports.get(story.coverage or 0, [])
         return Candidate(
             story_id=story.id,
             title=story.title,
             summary=story.summary,
-            published_at=story.published_at,
+            published_at=story.updated_at if before and before.updated and story.updated_at else story.published_at,
             source=source.name,
             source_weight=source.weight,
             has_picture=bool(story.image_url) and not story.picture_problem,
@@ -78,30 +97,37 @@ class _Known:
             evidence=tuple(tag.evidence for tag in tags),
             strength=tags[0].strength if tags else 0.0,
             foreign=story.language if primary(story.language) not in {"", self.language} else "",
-            outlets=self.outlets.get(story.coverage or 0, (source.name,)),
+            outlets=outlets(reports) or (source.name,),
             coverage=story.coverage,
-            topic=self.topics.get(story.id),
+            reports=len(reports) or 1,
+            reports_about=sum(report.is_about for report in reports) if reports else 1,
+            typical=self.typical.get(story.id, 0.0),
+            routine=is_routine(story.title, story.language),
             sent_in=before.week if before else "",
             updated=before.updated if before else False,
             covered_in=self.covered.get(story.coverage or 0, ""),
             wider=" and ".join(dict.fromkeys(self.regions[tag.region_id].name for tag in tags)) if wider else "",
-            pinned_at=row.position if row and row.pinned else None,
+            pinned_at=(_LAST if row.position is None else row.position) if row and row.pinned else None,
             dropped=bool(row and row.dropped),
         )
 
 
 def _known(
-    session: Session, edition: Edition, issue: Issue, found: Sequence[tuple[Story, Source]], regions: dict[int, Region]
+    session: Session,
+    edition: Edition,
+    sent: dict[int, Sent],
+    found: Sequence[tuple[Story, Source]],
+    regions: dict[int, Region],
 ) -> _Known:
-    sent = sent_before(session, edition.id, issue.id)
+    reports = reports_of(session, [story.coverage for story, _ in found], regions)
     return _Known(
         language=primary(edition.language),
         regions=regions,
         evidence=evidence_of(session, [story.id for story, _ in found], regions),
         sent=sent,
         covered=_covered(session, sent),
-        outlets=outlets_of(session, [story.coverage for story, _ in found]),
-        topics=topics([_piece(story) for story, _ in found]),
+        reports=reports,
+        typical={number: share for told in reports.values() for number, share in typical(told).items()},
     )
 
 
@@ -163,16 +189,19 @@ def _covered(session: Session, sent: dict[int, Sent]) -> dict[int, str]:
     return {number: sent[story_id].week for number, story_id in session.exec(query) if number is not None}
 
 
-def outlets_of(session: Session, coverages: Iterable[int | None]) -> dict[int, tuple[str, ...]]:
-    """Return coverage -> the names of the outlets that tell the event, in the order in which they did."""
+def reports_of(session: Session, coverages: Iterable[int | None], regions: Collection[int]) -> dict[int, list[Report]]:
+    """Return coverage -> the stories that tell the event, in the order in which they came, whatever they are about."""
     wanted = sorted({number for number in coverages if number is not None})
     query = (
-        select(Story.coverage, Source.name)
+        select(Story, Source.name)
         .join(Source, col(Source.id) == Story.source_id)
         .where(col(Story.coverage).in_(wanted))
         .order_by(col(Story.published_at), col(Story.id))
     )
-    found: dict[int, dict[str, None]] = {}
-    for number, name in session.exec(query):
-        found.setdefault(number or 0, {})[name] = None
-    return {number: tuple(names) for number, names in found.items()}
+    rows = session.exec(query).all()
+    about = evidence_of(session, [story.id for story, _ in rows], regions)
+    found: dict[int, list[Report]] = {}
+    for story, outlet in rows:
+        report = Report(story.id, outlet, story.url, story.title, story.summary, story.id in about)
+        found.setdefault(story.coverage or 0, []).append(report)
+    return found

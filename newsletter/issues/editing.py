@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from sqlmodel import Session, col, select
 
 from newsletter.errors import NotFound, Refused
+from newsletter.issues.candidates import sent_before
 from newsletter.issues.rows import issue_name, require_open, take_back_approval
 from newsletter.models import Issue, IssueState, IssueStory, Story
 
@@ -61,6 +62,8 @@ def edit(session: Session, issue: Issue, changes: Changes) -> bool:
     if clash:
         raise Refused(f"Story {min(clash)} cannot be dropped and kept in the same change.")
     rows = _rows(session, issue.id, changes.stories())
+    _refuse_strangers(name, rows, changes)
+    _refuse_repeats(session, issue, changes)
     _reorder(rows, changes)
     for story_id, headline in changes.headlines.items():
         rows[story_id].headline = " ".join(headline.split())
@@ -79,6 +82,25 @@ def edit(session: Session, issue: Issue, changes: Changes) -> bool:
     return had_approval
 
 
+def _refuse_strangers(name: str, rows: dict[int, IssueStory], changes: Changes) -> None:
+    """Raise Refused for an order of stories that are not in the issue: most likely places were meant, not numbers."""
+    there = {row.story_id for row in rows.values() if row.position is not None}
+    for story_id in changes.order:
+        if story_id not in {*there, *changes.pin, *changes.restore, changes.lead}:
+            raise Refused(
+                f"Story {story_id} is not in {name}. Stories are named by their numbers, which `newsletter issue show` "
+                f"prints, not by their places; --pin {story_id} puts this one in."
+            )
+
+
+def _refuse_repeats(session: Session, issue: Issue, changes: Changes) -> None:
+    """Raise Refused for a story that these readers got, or are approved to get, in another week."""
+    sent = sent_before(session, issue.edition_id, issue.id)
+    for story_id in [*changes.pin, *changes.order, *([] if changes.lead is None else [changes.lead])]:
+        if story_id in sent and not sent[story_id].updated:
+            raise Refused(f"Story {story_id} is sent in {sent[story_id].week}; these readers do not get it twice.")
+
+
 def _rows(session: Session, issue_id: int, named: set[int]) -> dict[int, IssueStory]:
     """Return story id -> row for all of the issue's stories and the named ones, new rows where there are none."""
     rows = {row.story_id: row for row in session.exec(select(IssueStory).where(IssueStory.issue_id == issue_id))}
@@ -94,7 +116,10 @@ def _reorder(rows: dict[int, IssueStory], changes: Changes) -> None:
     for story_id in changes.restore:
         rows[story_id].dropped = False
     for story_id in changes.drop:
-        rows[story_id].dropped, rows[story_id].pinned, rows[story_id].position = True, False, None
+        row = rows[story_id]
+        if row.position is None:
+            row.reasons = []  # it was not in the issue, and restoring it must not put it there
+        row.dropped, row.pinned, row.position = True, False, None
     placed = sorted(
         (row for row in rows.values() if row.position is not None),
         key=lambda row: (row.position, row.story_id),
@@ -102,7 +127,8 @@ def _reorder(rows: dict[int, IssueStory], changes: Changes) -> None:
     order = [row.story_id for row in placed]
     first = list(dict.fromkeys(([] if changes.lead is None else [changes.lead]) + list(changes.order)))
     order = first + [story_id for story_id in order if story_id not in first]
-    order += [story_id for story_id in dict.fromkeys((*changes.pin, *changes.restore)) if story_id not in order]
+    back = [story_id for story_id in changes.restore if rows[story_id].reasons]
+    order += [story_id for story_id in dict.fromkeys((*changes.pin, *back)) if story_id not in order]
     for position, story_id in enumerate(order):
         rows[story_id].position = position
     for story_id in (*first, *changes.pin):

@@ -9,11 +9,10 @@ from sqlmodel import Session, col, select
 
 from newsletter.errors import NotFound
 from newsletter.issues.candidates import candidates
-from newsletter.issues.choice import Choice
 from newsletter.issues.drafting import limits_of, reconsider
-from newsletter.issues.rows import issue_name, regions_of
-from newsletter.issues.score import Part, Weights, parts
-from newsletter.models import Edition, Issue, Region, Source, Story, StoryRegion
+from newsletter.issues.rows import issue_name, places, regions_of
+from newsletter.issues.score import Candidate, Part, Weights, parts, total
+from newsletter.models import Edition, Issue, IssueStory, Region, Source, Story, StoryRegion
 from newsletter.regions import ABOUT
 from newsletter.stories import NotAWebAddress, canonical_url
 
@@ -115,33 +114,60 @@ def facts_of(session: Session, story: Story) -> Facts:
 
 
 def explain(session: Session, issue: Issue, story: Story, now: datetime, weights: Weights | None = None) -> Explanation:
-    """Return what a draft of the issue decides about the story now, and why."""
+    """Return where the story stands in the issue and why; for one that is not in, what a new draft would decide."""
     edition = session.get_one(Edition, issue.edition_id)
+    row = session.exec(
+        select(IssueStory).where(IssueStory.issue_id == issue.id, IssueStory.story_id == story.id)
+    ).first()
     until = min(now, issue.send_at)
     limits = limits_of(edition)
-    looked_at = {one.story_id: one for one in candidates(session, edition, issue, limits.max_age, until)}
-    if edition.fall_back and story.id not in looked_at:
-        wider = candidates(session, edition, issue, limits.max_age, until, wider=True)
-        looked_at |= {one.story_id: one for one in wider}
-    choice = reconsider(session, issue, now, weights=weights)
-    one = looked_at.get(story.id)
+    one = _candidate(session, edition, issue, story, until)
     found = parts(one, weights or Weights(), limits.max_age, until) if one else ()
-    place = next((n for n, chosen in enumerate(choice.chosen) if chosen.story_id == story.id), None)
+    place = row.position if row else None
     return Explanation(
         issue=issue_name(session, issue),
         place=place,
-        left_out="" if place is not None else _why_not(session, edition, story, choice, looked_at=one is not None),
-        score=round(sum(part.points for part in found), 2) if one else None,
+        left_out="" if place is not None else _left_out(session, issue, story, one, now=now, weights=weights),
+        score=total(found) if one else None,
         parts=found,
-        reasons=choice.chosen[place].reasons if place is not None else (),
+        reasons=tuple(row.reasons) if row and place is not None else (),
     )
 
 
-def _why_not(session: Session, edition: Edition, story: Story, choice: Choice, *, looked_at: bool) -> str:
+def _candidate(session: Session, edition: Edition, issue: Issue, story: Story, until: datetime) -> Candidate | None:
+    """Return the story as the choice looks at it, or None where it does not."""
+    max_age = limits_of(edition).max_age
+    for wider in (False, True) if edition.fall_back else (False,):
+        for one in candidates(session, edition, issue, max_age, until, wider=wider):
+            if one.story_id == story.id:
+                return one
+    return None
+
+
+def _left_out(
+    session: Session, issue: Issue, story: Story, one: Candidate | None, *, now: datetime, weights: Weights | None
+) -> str:
+    """Return why a story is not in the issue, as a new draft would see it."""
+    edition = session.get_one(Edition, issue.edition_id)
+    if one is None:
+        return _never_looked_at(session, edition, story)
+    choice = reconsider(session, issue, now, weights=weights, min_stories=as_thin_as(session, issue, edition))
     if story.id in choice.left_out:
         return choice.left_out[story.id].reason
-    if looked_at:
-        return f"the week is thin: {choice.skip}"
+    if any(chosen.story_id == story.id for chosen in choice.chosen):
+        return "it came after the draft; a new draft would take it"
+    if one.wider and not choice.skip:
+        return f"of {one.wider}; the week is not thin"
+    return f"the week is thin: {choice.skip}"
+
+
+def as_thin_as(session: Session, issue: Issue, edition: Edition) -> int:
+    """Return the fewest stories that the issue was content with: the edition's, or what an editor accepted."""
+    placed = len(places(session, issue.id))
+    return min(edition.min_stories, placed) if placed else edition.min_stories
+
+
+def _never_looked_at(session: Session, edition: Edition, story: Story) -> str:
     own = regions_of(session, edition.id)
     tags = session.exec(select(StoryRegion).where(StoryRegion.story_id == story.id)).all()
     weak = [tag for tag in tags if tag.region_id in own]

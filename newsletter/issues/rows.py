@@ -47,8 +47,8 @@ def find_edition(session: Session, slug: str) -> Edition:
     """Return the edition. Raises NotFound, naming those that exist."""
     edition = session.exec(select(Edition).where(Edition.slug == slug)).first()
     if edition is None:
-        known = ", ".join(session.exec(select(Edition.slug).order_by(Edition.slug)))
-        raise NotFound("edition", slug, f"Editions: {known}." if known else "Add one with `newsletter edition add`.")
+        known = session.exec(select(Edition.slug).order_by(Edition.slug)).all()
+        raise NotFound("edition", slug, "" if known else "Add one with `newsletter edition add`.", known=known)
     return edition
 
 
@@ -150,6 +150,12 @@ def evidence_of(session: Session, story_ids: Iterable[int], region_ids: Iterable
     for row in session.exec(query):
         found.setdefault(row.story_id, []).append(row)
     return found
+
+
+def about_edition(session: Session, edition_id: int, story_ids: Iterable[int]) -> set[int]:
+    """Return those of the stories that are about the edition's regions, or about the regions that these lie in."""
+    own = regions_of(session, edition_id)
+    return set(evidence_of(session, story_ids, [*own, *wider_regions_of(session, own.values())]))
 
 
 def require_open(issue: Issue, name: str) -> None:

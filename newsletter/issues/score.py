@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 #: A summary of this many words or more gets all of its points.
 FULL_SUMMARY_WORDS = 40
-#: An event that this many outlets tell gets all of its points.
+#: An event that this many outlets tell gets the points that the weights say; more outlets get more.
 MANY_OUTLETS = 6
 
 
@@ -18,7 +18,7 @@ class Weights:
 
     #: Just published; nothing is left of it at the edition's greatest age.
     freshness: float = 25.0
-    #: How many outlets tell the event, by a logarithm: the second counts more than the sixth.
+    #: Six outlets tell the event. By a logarithm: the second counts more than the sixth, and twenty get more.
     outlets: float = 35.0
     #: How surely the story is about the edition's regions.
     region: float = 20.0
@@ -26,8 +26,8 @@ class Weights:
     length: float = 7.0
     #: For each whole step of the source's weight above 1, and off for each below.
     source: float = 10.0
-    #: Off for a story in another language than the edition's.
-    foreign: float = 15.0
+    #: Off for what comes each day or week under one name: a press review, a programme, a gallery.
+    routine: float = 25.0
     #: Off for each story of the same outlet, and of the same topic, that is in already.
     same_source: float = 4.0
     same_topic: float = 10.0
@@ -56,6 +56,12 @@ class Candidate:
     #: Every outlet that tells the same event, its own included; `coverage` is the event's number.
     outlets: tuple[str, ...] = ()
     coverage: int | None = None
+    #: How many reports of the event there are, and how many of these are about the edition's regions.
+    reports: int = 1
+    reports_about: int = 1
+    #: How much its words are those of the event's other reports, from 0 to 1.
+    typical: float = 0.0
+    routine: bool = False
     topic: int | None = None
     #: The week in which this edition already sent it, and whether it has told something new since.
     sent_in: str = ""
@@ -84,7 +90,7 @@ def parts(one: Candidate, weights: Weights, max_age: timedelta, now: datetime) -
         Part(weights.freshness * max(0.0, 1 - age / max_age), _age_in_words(age, is_dated=one.is_dated)),
     ]
     if len(one.outlets) > 1:
-        share = min(1.0, math.log(len(one.outlets)) / math.log(MANY_OUTLETS))
+        share = math.log(len(one.outlets)) / math.log(MANY_OUTLETS)
         found.append(Part(weights.outlets * share, f"{len(one.outlets)} outlets"))
     if one.evidence:
         found.append(Part(weights.region * one.strength, one.evidence[0]))
@@ -94,8 +100,8 @@ def parts(one: Candidate, weights: Weights, max_age: timedelta, now: datetime) -
         found.append(Part(weights.length * min(1.0, words / FULL_SUMMARY_WORDS), f"summary of {words} words"))
     if one.source_weight != 1.0:
         found.append(Part(weights.source * (one.source_weight - 1.0), f"source weight {one.source_weight:g}"))
-    if one.foreign:
-        found.append(Part(-weights.foreign, f"in another language ({one.foreign})"))
+    if one.routine:
+        found.append(Part(-weights.routine, "a regular column or programme"))
     return tuple(sorted(found, key=lambda part: -part.points))
 
 

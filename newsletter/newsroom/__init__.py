@@ -3,6 +3,7 @@
 `entries` validates what the command line and the file bring; `rows` changes the tables, which do not validate.
 """
 
+from newsletter.newsroom.codes import code_meant, name_of, no_region
 from newsletter.newsroom.entries import (
     WEEKDAYS,
     EditionEntry,
@@ -19,6 +20,7 @@ from newsletter.newsroom.rows import (
     apply,
     change_edition,
     enable_source,
+    find_source,
     put_edition,
     put_list,
     put_region,
@@ -39,7 +41,11 @@ __all__ = [
     "apply",
     "change_edition",
     "checked",
+    "code_meant",
     "enable_source",
+    "find_source",
+    "name_of",
+    "no_region",
     "parse",
     "put_edition",
     "put_list",

@@ -11,6 +11,7 @@ from babel import Locale, UnknownLocaleError
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from newsletter.errors import ConfigurationError
+from newsletter.mail import header_text
 from subscribers.addresses import parse_address
 from subscribers.errors import SubscriberError
 
@@ -27,7 +28,12 @@ _PATTERNS_IN_WORDS = {
 
 
 class Entry(BaseModel, extra="forbid", str_strip_whitespace=True):
-    """One table of the newsroom file."""
+    """One table of the newsroom file. Names are one clean line: what comes from a file may hold anything (threat 1)."""
+
+    @field_validator("name", mode="before", check_fields=False)
+    @classmethod
+    def _one_line(cls, value: object) -> object:
+        return header_text(value) if isinstance(value, str) else value
 
 
 _E = TypeVar("_E", bound=Entry)

@@ -10,7 +10,7 @@ from typing import Any, TypeVar, cast
 from sqlmodel import Session, SQLModel, col, delete, select
 
 from newsletter import slugs
-from newsletter.errors import ConfigurationError, NotFound, Refused
+from newsletter.errors import ConfigurationError, NotFound, Refused, meant
 from newsletter.models import (
     Edition,
     EditionRegion,
@@ -22,6 +22,7 @@ from newsletter.models import (
     Story,
     StorySource,
 )
+from newsletter.newsroom.codes import no_region
 from newsletter.newsroom.entries import (
     WEEKDAYS,
     EditionEntry,
@@ -99,7 +100,8 @@ def put_edition(session: Session, entry: EditionEntry, now: datetime) -> Change 
     ids = _region_ids(session, entry.regions)
     mailing_list = session.exec(select(MailingList).where(MailingList.slug == entry.list)).first()
     if mailing_list is None:
-        raise NotFound("list", entry.list, f"Edition {entry.slug} names it; add it with `newsletter list add`.")
+        hint = f"Edition {entry.slug} names it; add it with `newsletter list add`."
+        raise NotFound("list", entry.list, hint, known=session.exec(select(MailingList.slug)).all())
     new = entry.model_dump(exclude={"regions", "list", "send_weekday", "send_time"})
     new |= {
         "list_id": mailing_list.id,
@@ -118,27 +120,35 @@ def change_edition(session: Session, slug: str, changes: list[str], now: datetim
     """Change an edition by `key=value` texts; return what changed, or None. Raises NotFound or ConfigurationError."""
     entries = {entry.slug: entry for entry in read(session).editions}
     if slug not in entries:
-        raise NotFound("edition", slug, f"Editions: {', '.join(entries)}." if entries else "")
+        raise NotFound("edition", slug, "" if entries else "Add one with `newsletter edition add`.", known=entries)
     fields: dict[str, Any] = entries[slug].model_dump()
     for text in changes:
         key, equals, value = text.partition("=")
         if not equals or key not in fields or key == "slug":
-            known = ", ".join(name for name in fields if name != "slug")
-            raise ConfigurationError(f"{text!r} is no change: write key=value with one of {known}.")
+            raise _no_change(text, [name for name in fields if name != "slug"])
         fields[key] = [part.strip() for part in value.split(",")] if key == "regions" else value
     return put_edition(session, checked(EditionEntry, **fields), now)
 
 
+def _no_change(text: str, known: list[str]) -> ConfigurationError:
+    """Return the error for a text that is no `key=value` of an edition."""
+    key, equals, _ = text.partition("=")
+    likely = meant(key.strip().replace("-", "_"), known) if equals else ""
+    if likely:
+        return ConfigurationError(f"{text!r} is no change. Did you mean {likely}?")
+    return ConfigurationError(f"{text!r} is no change: write key=value with one of {', '.join(known)}.")
+
+
 def enable_source(session: Session, slug: str, *, enabled: bool) -> Change | None:
     """Switch a source on or off; return what changed, or None. Raises NotFound."""
-    source = _source(session, slug)
+    source = find_source(session, slug)
     source.next_fetch_at = None  # whoever switches it on wants to see it read
     return _put(session, ("source", slug), source, {"enabled": enabled}, lambda: source)
 
 
 def remove_source(session: Session, slug: str) -> None:
     """Delete a source that brought no stories. Raises NotFound, or Refused for one that did."""
-    source = _source(session, slug)
+    source = find_source(session, slug)
     if session.exec(select(Story.id).where(Story.source_id == source.id).limit(1)).first() is not None:
         raise Refused(f"Source {slug} has brought stories, which keep it. `newsletter source disable {slug}` stops it.")
     session.exec(delete(SourceRegion).where(col(SourceRegion.source_id) == source.id))
@@ -175,8 +185,8 @@ def read(session: Session) -> Newsroom:
 def source_slug(session: Session, url: str, *, slug: str = "", name: str = "") -> str:
     """Return the slug under which the feed at `url` is added: `slug` when given, or the one it has already.
 
-    Otherwise one that is free, made from `name`, or from the host where the name has no Latin letters. Raises
-    ConfigurationError when `slug` is that of another feed, or none can be made.
+    Otherwise one that is free, made from `name` or from the host. Raises ConfigurationError when `slug` is that of
+    another feed.
     """
     urls = dict(session.exec(select(Source.slug, Source.url)).all())
     if slug:
@@ -190,10 +200,12 @@ def source_slug(session: Session, url: str, *, slug: str = "", name: str = "") -
     return known or slugs.free(slugs.from_name_or_host(name, url), urls.keys())
 
 
-def _source(session: Session, slug: str) -> Source:
+def find_source(session: Session, slug: str) -> Source:
+    """Return the source. Raises NotFound with the names most like this one."""
     source = session.exec(select(Source).where(Source.slug == slug)).first()
     if source is None:
-        raise NotFound("source", slug, "`newsletter source list` names those that exist.")
+        known = session.exec(select(Source.slug)).all()
+        raise NotFound("source", slug, "" if known else "Add one with `newsletter source add`.", known=known)
     return source
 
 
@@ -239,11 +251,11 @@ def _refuse_while_sending(session: Session, edition: Edition) -> None:
 
 
 def _region_ids(session: Session, codes: list[str]) -> set[int]:
-    found = {region.code: region.id for region in session.exec(select(Region).where(col(Region.code).in_(codes)))}
+    known = {region.code: region.id for region in session.exec(select(Region))}
     for code in codes:
-        if code not in found:
-            raise NotFound("region", code, "Add it with `newsletter region add`, or to the file.")
-    return set(found.values())
+        if code not in known:
+            raise no_region(code, known)
+    return {known[code] for code in codes}
 
 
 def _codes(session: Session, table: Any, column: str, owner_id: int, codes: dict[int, str]) -> list[str]:

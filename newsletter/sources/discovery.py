@@ -5,6 +5,7 @@ Every candidate is really read before it counts, and no site gets more than some
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from newsletter.errors import FetchError
 from newsletter.sources import KINDS, Fetched, Item, Previous, load_source
 from newsletter.sources.detect import Shape, refusal, shape_of
 from newsletter.sources.feed import parse_feed
+from newsletter.sources.feeds.decoding import inflated
 from newsletter.sources.http import Answer, Client
 from newsletter.sources.jsonfeed import parse_json_feed
 from newsletter.sources.net.robots import robots_of
@@ -37,11 +39,19 @@ FEED_REQUESTS, SITEMAP_REQUESTS = 12, 4
 _DECLARED, _MENTIONED = 5, 4
 #: A page with fewer links to articles is no section page.
 _FEWEST_ARTICLES = 3
+#: What is said of a feed that was cut off before its first story.
+_END = re.compile(
+    rb"</(?:[\w.-]+:)?(?:rss|rdf|feed|channel)\s*>|<(?:[\w.-]+:)?(?:rss|rdf|feed)\b[^>]*/>", re.IGNORECASE
+)
+_BREAKS_OFF = "The feed breaks off before its first story."
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A source that was found and read. `where` says how it was found, such as "linked from the page"."""
+    """A source that was found and read. `where` says how it was found, such as "linked from the page".
+
+    `problems` has a sentence for all that is wrong with it although it could be read.
+    """
 
     url: str
     kind: str
@@ -49,6 +59,7 @@ class Candidate:
     items: tuple[Item, ...]
     where: str
     is_about_comments: bool = False
+    problems: tuple[str, ...] = ()
 
     @property
     def language(self) -> str:
@@ -172,7 +183,8 @@ class _Search:
             return
         if stories and any(stories == {item.url for item in one.items} for one in self.candidates):
             return
-        self.candidates.append(Candidate(url, kind, fetched.title, fetched.items, where, is_about_comments))
+        problems = fetched.problems if stories or not _breaks_off(answer) else (_BREAKS_OFF, *fetched.problems)
+        self.candidates.append(Candidate(url, kind, fetched.title, fetched.items, where, is_about_comments, problems))
 
     def _read(self, url: str, answer: Answer) -> tuple[str, Fetched]:
         """Return the kind of source that reads `answer`, and what it says. Raises FetchError when none does."""
@@ -249,9 +261,8 @@ class _Search:
         source = _Sample(answer.url, self.client)
         fetched = source.read(answer, Section(page.title, page.articles), Memory(), rules.delay)
         if fetched.items:
-            self.candidates.append(
-                Candidate(answer.url, "page", fetched.title, fetched.items, "articles that the page links to")
-            )
+            where = "articles that the page links to"
+            self.candidates.append(Candidate(answer.url, "page", fetched.title, fetched.items, where))
 
 
 class _Sample(PageSource):
@@ -259,6 +270,12 @@ class _Sample(PageSource):
 
     limit = 5
     budget = 20.0
+
+
+def _breaks_off(answer: Answer) -> bool:
+    """Tell whether a feed in XML has no end."""
+    body = inflated(answer).body
+    return shape_of(body) is Shape.FEED and not _END.search(body.replace(b"\x00", b""))
 
 
 def _key(url: str) -> str:

@@ -7,8 +7,10 @@ What came is read by a function in a child process, which may be killed (threat 
 from __future__ import annotations
 
 import os
+import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import ParamSpec, TypeVar
@@ -67,6 +69,7 @@ class Client:
         resolve: Resolve = system_addresses,
     ) -> None:
         self._timeout = timeout
+        self._local = threading.local()
         self._limits = Limits(min(max_raw_bytes, max_bytes), max_bytes)
         self._hosts = Hosts(per_host)
         self._parsers = Parsers(parsers or min(2, os.cpu_count() or 1), cpu_seconds=parse_seconds)
@@ -89,10 +92,28 @@ class Client:
             self._parsers.warm_up()
         limits = self._limits if max_bytes is None else self._limits.for_one(max_bytes)
         wanted = _Wanted(url, shown(url), previous, {"Accept": accept} | _conditions(previous), limits)
+        seconds = self._seconds_left(wanted.name)
         try:
-            return self._follow(wanted)
+            return self._follow(wanted, seconds)
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-            raise broken(wanted.name, error, self._timeout) from error
+            raise broken(wanted.name, error, round(seconds, 1)) from error
+
+    @contextmanager
+    def within(self, seconds: float) -> Iterator[None]:
+        """Let everything that this thread gets in the block take no longer than so many seconds together."""
+        self._local.deadline = time.monotonic() + seconds
+        try:
+            yield
+        finally:
+            self._local.deadline = None
+
+    def _seconds_left(self, name: str) -> float:
+        """Return the seconds that one exchange may take now. Raises FetchError when the time of `within` is over."""
+        deadline: float | None = getattr(self._local, "deadline", None)
+        left = self._timeout if deadline is None else min(self._timeout, deadline - time.monotonic())
+        if left <= 0:
+            raise FetchError(name, "Reading this source takes too long in all. What is missing is read the next time.")
+        return left
 
     def parse(self, function: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
         """Return what `function`, a function of a module, makes of the arguments, in a child process (threat 8).
@@ -107,9 +128,9 @@ class Client:
         self._http.close()
         self._parsers.close()
 
-    def _follow(self, wanted: _Wanted) -> Answer:
+    def _follow(self, wanted: _Wanted, seconds: float) -> Answer:
         visited: list[str] = []
-        address, for_good, seconds = wanted.url, True, self._timeout
+        address, for_good = wanted.url, True
         while len(visited) <= MAX_REDIRECTS:
             _refuse_wrong_address(wanted, address, redirected=bool(visited))
             with self._hosts.turn(address, asked=wanted.name):

@@ -136,6 +136,9 @@ class PageSource:
                 came.stop("The site wants to be left alone for now; its other articles are left for next time.")
             return
         came.done.append(link)
+        if answer.url != link and not robots_of(self._client).rules([answer.url]).allowed[0]:
+            came.problems.append(f"{link} leads to a page that is closed to programs by the site's robots.txt.")
+            return
         try:
             article = self._client.parse(read_article, answer)
         except FetchError as error:

@@ -30,7 +30,7 @@ class Limits:
 
     def for_one(self, inflated: int) -> Limits:
         """Return the limits for an answer whose reader has a size of its own in mind."""
-        return Limits(min(self.raw, inflated), inflated, reader=True)
+        return Limits(inflated, inflated, reader=True)
 
     def too_large(self, url: str, limit: int) -> FetchError:
         """Return the error for an answer beyond `limit`, which is one of the two."""

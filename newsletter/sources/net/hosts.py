@@ -41,7 +41,9 @@ class Hosts:
             turns = self._turns[host]
         if not turns.acquire(timeout=QUEUE_SECONDS):
             raise FetchError(
-                asked, f"Other sources at {host} took longer than {QUEUE_SECONDS:g} seconds. It is read the next time."
+                asked,
+                f"Other sources at {host} took longer than {QUEUE_SECONDS:g} seconds. It is read the next time.",
+                asked=False,
             )
         try:
             self._refuse_resting(host, asked)
@@ -64,6 +66,7 @@ class Hosts:
                 f"{host} asked us a moment ago to come back after {math.ceil(seconds):,} seconds, "
                 "so it was not asked again. It is read when they are over.",
                 retry_after=seconds,
+                asked=False,
             )
 
 

@@ -2,13 +2,15 @@
 
 The rules, in order:
 
-1. What publishers' software adds goes (boilerplate.py), and so do a headline said again at the beginning, a byline, and
-   a dateline ("KYIV, Nov 20 (Reuters) -"): the card names its source and the story's regions itself.
+1. What publishers' software adds goes (boilerplate.py), and so do credits of pictures (captions.py), a headline said
+   again at the beginning, a byline, and a dateline ("KYIV, Nov 20 (Reuters) -"): the card names its source and the
+   story's regions itself.
 2. The summary is taken when it says something that the title does not. One that its publisher cut loses the broken
    sentence; where too little remains, or where it is thin to begin with, the fuller content is taken in its place.
 3. Up to MOST_WORDS and MOST_SENTENCES all of it is kept. Of a longer text the sentences are taken until they make a
    paragraph; a sentence that is too long for one is cut at a clause or at a word, with "…".
-4. Nothing is invented: a text that is short stays short, and one without an end gets "…" only where it was cut.
+4. Nothing is invented: a text that is short stays short. One without an end gets its full stop, and "…" where it
+   was cut: it breaks off after 200 characters, at a word that leads on ("and"), or before a link to the rest.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from newsletter.sources.prose.boilerplate import boilerplate
-from newsletter.sources.prose.captions import credited
+from newsletter.sources.prose.captions import credited, uncredited
 from newsletter.sources.prose.sentences import sentences, words_in
 
 FEWEST_WORDS, MOST_WORDS = 25, 90
@@ -42,6 +44,21 @@ _EAST_ASIAN = re.compile(r"[。！？｡][」』”）]*$")
 #: Scripts without a full stop.
 _STOPLESS = re.compile("[\u0e00-\u0eff]")
 _CLAUSE = re.compile(r"[,;:—–،、，；：](?=\s|$)|[、，；：،]| [-–—] ")
+#: The space that a link leaves before a comma or a full stop.
+_SPACED = re.compile(r"(?<=[\w”\"’)]) (?=[.,](?:\s|$))")
+#: Full stops of scripts that have their own; all others have ".".
+_STOPS = {
+    "。": re.compile("[\u3040-\u30ff\u3400-\u9fff]"),
+    "।": re.compile("[\u0900-\u09ff]"),
+    "։": re.compile("[\u0531-\u0587]"),
+    "።": re.compile("[\u1200-\u137f]"),
+}
+#: What a text that has an end may end in, without its stop.
+_ENDING = re.compile(r"[\w\u0900-\u0dff%°€$£₴\"'»«”“’‘)\]」』）]$")
+#: A text that ends in one of these goes on elsewhere.
+_DANGLING = re.compile(
+    r"(?:[,:;(–—-]|\b(?:the|a|an|and|or|der|das|dem|und|oder|le|les|du|des|et|ou|el|los|las|y|il|gli|het|een|en|і|й|та|и))$"
+)
 _LEADING = " \t-–—:|•·.,;»>…"
 
 
@@ -101,20 +118,33 @@ def _letters(text: str) -> str:
 
 
 def _cleaned(text: str, title: str, language: str) -> _Text:
-    blocks = [" ".join(block.split()) for block in text[:_READ_LIMIT].split("\n")]
+    blocks = [_unglued(" ".join(block.split())) for block in text[:_READ_LIMIT].split("\n")]
     known = boilerplate()
     noise = [known.noise, known.more, known.byline]
     if known.is_hinted(text[-2 * _TAIL :]):
         noise.append(known.first_on_whole)
     blocks = [_joined(one for one in sentences(block, language) if not _is_noise(one, noise)) for block in blocks]
-    line = _tailless(" ".join(_without_headings([block for block in blocks if block])))
+    whole = " ".join(_without_headings([block for block in blocks if block]))
+    line, is_led_on = _tailless(whole)
     if _repeats(line, title) or _repeats(line := _headless(line, title), title):
         return _Text((), is_cut=False)
     # A block that ends without a mark, such as a point of a list, has to be told from what follows by its line.
-    is_cut = _is_cut(line) or len(text) > _READ_LIMIT
+    is_cut = is_led_on or _is_cut(line) or len(text) > _READ_LIMIT
     line = _MARKED_CUT.sub("…", line)
     kept = tuple(sentences(line, language))
+    kept = tuple(one for one in kept if not known.is_aside(one)) or kept
     return _Text(kept, is_cut=bool(kept) and is_cut)
+
+
+def _unglued(block: str) -> str:
+    """Return a block without credits, notes in brackets and pleas between its sentences, which get their stops."""
+    known = boilerplate()
+    block = uncredited(known.bracketed.sub("", block) if "(" in block or "{" in block else block)
+    place = 0
+    while any(hint in block for hint in known.glued_hints) and (match := known.glued.search(block, place)):
+        before, rest = _stopped(block[: match.start()].rstrip()), block[match.end() :].lstrip(" .")
+        block, place = f"{before} {rest}".strip(), len(before)
+    return _SPACED.sub("", block)
 
 
 def _joined(parts: Iterable[str]) -> str:
@@ -144,18 +174,19 @@ def _without_headings(blocks: list[str]) -> list[str]:
     return paragraphs if len(blocks) > 1 and paragraphs else blocks
 
 
-def _tailless(line: str) -> str:
-    """Return the text without what software appends to it."""
-    known = boilerplate()
+def _tailless(line: str) -> tuple[str, bool]:
+    """Return the text without what software appends to it, and whether that led from a broken sentence to the rest."""
+    known, is_led_on = boilerplate(), False
     for _ in range(_APPENDED):
         head, tail = line[:-_TAIL], line[-_TAIL:]
         if known.is_hinted(tail):
             tail = known.first_on.sub("", tail)
-        tail = known.more_plain.sub("", known.more_end.sub("", tail)).rstrip(" |•·>→")
-        if head + tail == line:
+        shorter = known.more_plain.sub("", known.more_end.sub("", tail)).rstrip(" |•·>→")
+        is_led_on = is_led_on or (len(shorter) < len(tail.rstrip(" |•·>→")) and not _ENDED.search(shorter))
+        if head + shorter == line:
             break
-        line = head + tail
-    return line
+        line = head + shorter
+    return line, is_led_on
 
 
 def _headless(line: str, title: str) -> str:
@@ -211,8 +242,8 @@ def _repeats(line: str, title: str) -> bool:
 
 
 def _is_cut(line: str) -> bool:
-    """Say whether a text breaks off: it ends in dots, or after a good many letters in the middle of a sentence."""
-    if _CUT.search(line):
+    """Say whether a text breaks off: in dots, in a word that leads on, or after many letters without a stop."""
+    if _CUT.search(line) or _DANGLING.search(line):
         return True
     return len(line) >= _CUT_LENGTH and not _ENDED.search(line) and not _STOPLESS.search(line)
 
@@ -233,7 +264,15 @@ def _paragraph(text: _Text) -> str:
     if rest and words < FEWEST_WORDS and count < MOST_SENTENCES:
         kept.append(_shortened(rest[0], MOST_WORDS - words))
     paragraph = _joined(kept)
-    return _dotted(paragraph) if text.is_cut and not rest else paragraph
+    return _dotted(paragraph) if text.is_cut and not rest else _stopped(paragraph)
+
+
+def _stopped(text: str) -> str:
+    """Return a text with the stop that its publisher left out; a standfirst often has none."""
+    if _ENDED.search(text) or not _ENDING.search(text) or _STOPLESS.search(text[-2:]):
+        return text
+    stop = next((stop for stop, script in _STOPS.items() if script.search(text[-2:])), ".")
+    return f"{text}{stop}"
 
 
 def _dotted(text: str) -> str:
