@@ -291,6 +291,106 @@ def test_a_category_counts_like_a_strong_mention(world: Gazetteer) -> None:
     assert tag.strength >= ABOUT
 
 
+@pytest.mark.parametrize(
+    ("headline", "summary"),
+    [
+        (
+            "Opinion: what the letters say",
+            "Photo Illustration by Victoria Sunday/The Daily Planet/Getty Images They met.",
+        ),
+        ("Star returns to film", "Photo by Paris Whitney He is in talks."),
+        ("Star returns to film", "Harold Houston / AFP via Getty Images He is in talks."),
+        ("Death row inmate's conviction stands", "The court ruled on Brittany Holberg. Holberg was sentenced in 1998."),
+        ("Founding member of the band dies aged 55", "Derry Brownson spoke of his illness last year."),
+        ("Minister Austin leaves the cabinet", ""),
+        ("Former Verteidigungsminister Austin speaks", ""),
+        ("New boots of Luke Bryan are sold out", ""),
+        ("Lloyd Austin resigns", "Critics say Austin waited too long."),
+        ("Berkshire Hathaway raises its stake", ""),
+    ],
+)
+def test_people_firms_and_credits_are_no_places(world: Gazetteer, headline: str, summary: str) -> None:
+    assert named(world, headline, summary, "en") == set()
+
+
+@pytest.mark.parametrize(
+    ("language", "headline", "summary", "weak"),
+    [
+        ("fr", "Le point sur la nuit - Ouest-France", "", "FR"),
+        ("fr", "Le festival dévoile son affiche - Le Parisien", "", "FR"),
+        ("en", "Minister quits", "She told the Kyiv Independent on Sunday.", "UA"),
+        ("en", "Minister quits", "She told the Bristol Echo on Sunday.", "GB"),
+        ("de", "Champions League: Manchester City gegen RB Leipzig", "", "DE"),
+        ("en", "Army to drop battalion set up to learn from Ukraine war", "", "UA"),
+        ("de", "G20: Putin spricht über Ukraine-Krieg", "", "UA"),
+        ("en", "The technology that goes underground", "The war in Ukraine has spurred people to dig.", "UA"),
+        ("en", "Coral dies faster", "It is heat, said an expert at the University of Salford in the UK.", "GB"),
+        ("en", "Striker scores three", "The 20-year-old is a player from Kharkiv.", "UA"),
+    ],
+)
+def test_papers_wars_experts_and_the_other_team_are_mentions_in_passing(
+    world: Gazetteer, language: str, headline: str, summary: str, weak: str
+) -> None:
+    strengths = {tag.code: tag.strength for tag in world.tag(About(headline, summary, language))}
+    assert 0 < strengths[weak] < ABOUT
+
+
+@pytest.mark.parametrize(
+    ("language", "headline", "summary", "code"),
+    [
+        ("en", "Ukraine war: Kharkiv hit", "", "UA"),
+        ("en", "Ukraine war: what we know", "", "UA"),
+        ("fr", "Guerre en Ukraine : le point", "", "UA"),
+        ("de", "Bundesgesundheitsministerin legt Gesetz vor", "", "DE"),
+        ("de", "Schwarz-Grün verliert die Mehrheit im Bundeshaushalt-Streit", "", "DE"),
+        ("de", "Ampel-Koalition streitet", "", "DE"),
+        ("fr", "Un ministre jugé par la Cour de justice de la République", "", "FR"),
+        ("fr", "Miss France : les candidates", "", "FR"),
+        ("fr", "Grève à la SNCF", "", "FR"),
+        ("en", "Miss Ukraine is crowned", "", "UA"),
+        ("en", "Met Police apologises", "", "GB"),
+        ("en", "FBI searches a house", "", "US"),
+        ("en", "Ossoff answers the White House", "", "US"),
+        ("en", "Gov. Greg Abbott signs the bill", "", "US"),
+        ("en", "Macron calls an election", "", "FR"),
+        ("de", "Merz kontert Söder", "", "DE"),
+        ("uk", "Зеленського зустріли в парламенті", "", "UA"),
+        ("uk", "ДСНС: двоє загиблих", "", "UA"),
+        ("pl", "Tuska czeka trudny tydzień", "", "PL"),
+        ("en", "Police ask for witnesses in Carlisle", "", "GB"),
+        ("en", "Carlisle mourns", "The Cumbria town held a vigil.", "GB"),
+        ("en", "UK Foreign Office names ambassador", "", "GB"),
+    ],
+)
+def test_institutions_and_leaders_speak_for_their_country(
+    world: Gazetteer, language: str, headline: str, summary: str, code: str
+) -> None:
+    assert about(world, headline, summary, language) == {code}
+
+
+@pytest.mark.parametrize(
+    ("headline", "summary"),
+    [
+        ("Pennsylvania police helicopter and plane collide near Carlisle Airport", ""),
+        ("Pilot killed near the Carlisle airport", "The helicopter belonged to Pennsylvania State Police."),
+    ],
+)
+def test_a_british_town_is_american_in_a_story_of_an_american_state(
+    world: Gazetteer, headline: str, summary: str
+) -> None:
+    assert about(world, headline, summary, "en") == {"US"}
+
+
+def test_a_title_and_its_holder_are_one_mention(world: Gazetteer) -> None:
+    (alone,) = world.tag(About("Talks go on", "The French side agreed.", "en"))
+    (titled,) = world.tag(About("Talks go on", "The French President Emmanuel Macron agreed.", "en"))
+    assert titled.strength == alone.strength
+
+
+def test_words_of_a_region_name_no_people_or_papers(world: Gazetteer) -> None:
+    assert not {"Emmanuel Macron", "Ouest-France"} & set(world.words("FR"))
+
+
 # The newsroom's own words.
 
 OWN = Gazetteer.of(
@@ -415,6 +515,7 @@ def test_any_text_has_tags_within_bounds(world: Gazetteer, headline: str, summar
 def test_every_code_of_the_tables_exists() -> None:
     known = {part.code for part in pycountry.subdivisions} | {country.alpha_2 for country in pycountry.countries}
     listed = {*read_sections("cities.txt"), *read_sections("seats.txt")}
+    listed |= {*read_sections("leaders.txt"), *read_sections("outlets.txt")}
     for name in ("subdivisions.txt", "demonyms.txt", "countries.txt", "context.txt"):
         listed |= {line.partition(":")[0] for lines in read_sections(name).values() for line in lines}
     assert listed - known == {"XK", "EU"}

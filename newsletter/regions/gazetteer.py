@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from newsletter.regions.compounds import compounds
 from newsletter.regions.lexicon import Hit, Kind, Lexicon, Raw, longest
 from newsletter.regions.names import translations, world
 from newsletter.regions.places import ABOUT, About, RegionWords, Tag, parent_of
-from newsletter.regions.readings import Story, counties, mentions
+from newsletter.regions.readings import Story, mentions
 from newsletter.regions.strength import CATEGORY, IN_AREA, OF_A_CHILD, Weighed, strength_of, weigh
 from newsletter.regions.text import Text, fold, languages
 
@@ -68,7 +69,7 @@ class Gazetteer:
         names = [
             raw
             for raw in self._world.names()
-            if raw.kind not in {Kind.WEAK, Kind.NOTHING} and not raw.text.endswith(".")
+            if raw.kind not in {Kind.WEAK, Kind.OUTLET, Kind.LEADER, Kind.NOTHING} and not raw.text.endswith(".")
         ]
         of_it = [raw.text for raw in names if raw.code == code]
         inside = [raw.text for raw in names if raw.code != code and not raw.doubt and code in self._above(raw.code)]
@@ -77,7 +78,7 @@ class Gazetteer:
     def _hits(self, text: Text, spoken: tuple[str, ...]) -> list[Hit]:
         """Return the longest names in the text, those of the newsroom with those of the world."""
         found = self._world.find(text, spoken)
-        more = self._own.find(text, spoken) + (counties(text) if "en" in spoken else [])
+        more = self._own.find(text, spoken) + compounds(text, spoken)
         if not more:
             return longest(found)
         joined: dict[tuple[int, int], list[Raw]] = {}

@@ -20,8 +20,10 @@ class Kind(Enum):
     CITY = (0.97, 1.5)
     PEOPLE = (0.9, 0.9)  # Ukrainian, Ukrainians
     SEAT = (0.89, 0.9)  # the Kremlin
+    LEADER = (0.7, 0.9)  # Emmanuel Macron
     CLUB = (0.6, 0.9)  # Werder Bremen
     WEAK = (0.5, 0.9)  # the Deutsche Bank
+    OUTLET = (0.3, 0.9)  # the Irish Times
     NOTHING = (0.0, 0.0)  # Guinea pigs
 
     def __init__(self, worth: float, prior: float) -> None:
@@ -156,7 +158,7 @@ def _entries(raw: Raw) -> Iterable[tuple[str, Name]]:
     any_case = raw.kind in {Kind.NOTHING, Kind.OWN} or (raw.kind is Kind.PEOPLE and raw.languages != ("en",))
     folded = text.casefold()
     found: dict[str, dict[str, frozenset[str]]] = {folded: dict.fromkeys(_as_it_is(raw), _NO_TAIL)}
-    if not exact and raw.kind not in {Kind.NOTHING, Kind.WEAK, Kind.CLUB}:
+    if not exact and raw.kind not in {Kind.NOTHING, Kind.WEAK, Kind.CLUB, Kind.OUTLET}:
         for language in raw.languages or ("",):
             for stem, tails in _stems(folded, language, is_place=raw.kind is not Kind.PEOPLE):
                 found.setdefault(stem, {}).update(tails)

@@ -131,6 +131,8 @@ def world() -> Iterator[Raw]:
     yield from ours
     yield from _official(ours)
     yield from _listed("seats.txt", Kind.SEAT)
+    yield from _listed("leaders.txt", Kind.LEADER)
+    yield from _listed("outlets.txt", Kind.OUTLET)
     yield from _peoples()
     yield from _phrases()
     yield from _postal()

@@ -15,25 +15,25 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 
+from newsletter.regions.asides import credit_spans
+from newsletter.regions.compounds import COUNTY, OTHER_COUNTIES
 from newsletter.regions.data import read_sections
 from newsletter.regions.lexicon import Hit, Kind, Raw
 from newsletter.regions.places import within
-from newsletter.regions.text import Case, Text, small_words
-from newsletter.regions.usage import Usage, after, before, usage, words
+from newsletter.regions.text import Case, Text
+from newsletter.regions.usage import Usage, after, before, usage
+from newsletter.regions.vocabulary import words
 
 _HOLDER = re.compile(r"(?:, | \(|,? in | )")
 _COMMA = re.compile(r", | \(")
 _ENOUGH = 0.6
+_TITLED = frozenset({Kind.LEADER, Kind.SEAT})
+_LONGEST_TITLE = 40
+#: What stands between a country and its leader or its ministry.
+_TITLE = re.compile(r"(?:'s)? (?:[\w-]+ |Gov\. |Sen\. |Rep\. ){0,4}")
 _NO_PLACE = frozenset({Usage.PERSON, Usage.STREET, Usage.LANGUAGE, Usage.DISH})
 _STATES = frozenset({"US", "CA", "AU"})
 _MAX_CONTEXT = 1.4
-#: What marks a county of the United States, which no table lists, and the countries that have counties too.
-COUNTY = frozenset({"county"})
-_OTHER_COUNTIES = ("GB", "IE", "KE", "NO", "SE", "HR", "HU", "RO", "EE", "LR", "TW", "CN")
-_COUNTY = re.compile(
-    r"(?:[A-Z][\w.'-]+ ){1,2}(?:County|Parish|Township|Twp\.)"
-    r"(?! Council| Cricket| Championship| Cup| Hall| FC|,? (?:Durham|Cork))"
-)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -70,34 +70,40 @@ def mentions(text: Text, hits: list[Hit], story: Story) -> list[Mention]:
     """Return the places that the text names, in order, from the longest hits in it."""
     starts = frozenset(hit.start for hit in hits)
     phrases = [hit for hit in hits if hit.is_phrase]
+    spans = credit_spans(text)
     hits = [hit for hit in hits if not hit.is_phrase]
+    if spans:
+        hits = [hit for hit in hits if not any(begin <= hit.start < end for begin, end in spans)]
     used = _one_use_each(text, {hit: usage(text, hit, starts) for hit in hits}, phrases)
     hits = [hit for hit in hits if used[hit] not in _NO_PLACE]
     held = _holders(text, hits)
     around = _Around(text, _votes(text, hits, story), story)
-    found = []
+    found: list[Mention] = []
+    end = 0
     for hit in hits:
         raw = _choose(hit, around, held.get(hit, ""))
-        if raw is not None:
-            found.append(Mention(hit.start, raw.code, _shown(text, hit, raw), raw.kind, used[hit]))
+        if raw is None:
+            continue
+        mention = Mention(hit.start, raw.code, _shown(text, hit, raw), raw.kind, used[hit])
+        if not found or not _is_same(text, found[-1], mention, end):
+            found.append(mention)
+        end = hit.end
     return found
 
 
-def counties(text: Text) -> list[Hit]:
-    """Return what reads like a county or township of the United States: Kanawha County, Readington Township."""
-    hits: list[Hit] = []
-    if not any(word in text.exact for word in ("County", "Parish", "Township", "Twp.")):
-        return hits
-    for match in _COUNTY.finditer(text.exact):
-        first = match[0].split()[0]
-        start = match.start() + (
-            len(first) + 1 if first.lower() in small_words()["en"] and match[0].count(" ") > 1 else 0
-        )
-        if start not in text.starts or match[0].count(" ") > 0:
-            hits.append(
-                Hit(start, match.end(), (Raw(text.exact[start : match.end()], "US", Kind.PART, (), "?", COUNTY),))
-            )
-    return hits
+def _is_same(text: Text, last: Mention, mention: Mention, end: int) -> bool:
+    """Say whether two names of one place, the last ending at `end`, are one mention.
+
+    So are a country and who leads it ("French President Macron", "UK Foreign Office") and where somebody is from by
+    town and country.
+    """
+    if mention.code not in within(last.code):
+        return False
+    if last.usage is mention.usage is Usage.PASSING:
+        return True
+    if mention.kind not in _TITLED or mention.start - end > _LONGEST_TITLE:
+        return False
+    return _TITLE.fullmatch(text.exact, end, mention.start) is not None
 
 
 def _shown(text: Text, hit: Hit, raw: Raw) -> str:
@@ -115,7 +121,7 @@ def _one_use_each(text: Text, used: dict[Hit, Usage], phrases: list[Hit]) -> dic
         hit: Usage.PERSON
         if use is Usage.PLACE
         and text.exact[hit.start : hit.end] in people
-        and before(text, hit).lower() not in words().place_before
+        and (text.exact.startswith("'s", hit.end) or before(text, hit).lower() not in words().place_before)
         else use
         for hit, use in used.items()
     }
@@ -146,7 +152,7 @@ def _votes(text: Text, hits: list[Hit], story: Story) -> dict[str, float]:
     seen = set()
     for hit in hits:
         sure = (
-            {raw.code for raw in hit.names if raw.kind is not Kind.WEAK}
+            {raw.code for raw in hit.names if raw.kind not in {Kind.WEAK, Kind.OUTLET}}
             if all(_is_sure(raw) for raw in hit.names)
             else set()
         )
@@ -154,6 +160,9 @@ def _votes(text: Text, hits: list[Hit], story: Story) -> dict[str, float]:
             seen.add(key)
             for code in within(sure.pop()):
                 votes[code] = votes.get(code, 0.0) + 1.0
+        for raw in hit.names:
+            if raw.kind is Kind.OUTLET:
+                votes[raw.code] = max(votes.get(raw.code, 0.0), _OF_ITS_OUTLET)
     if any(len(hit.names) > 1 or hit.names[0].doubt for hit in hits):
         for code, score in _context(text).items():
             for each in within(code):
@@ -188,8 +197,10 @@ def _context_words() -> tuple[re.Pattern[str], dict[str, list[str]]]:
 
 def _choose(hit: Hit, around: _Around, holder: str) -> Raw | None:
     """Return the best reading of a name; None when none has enough that speaks for it."""
-    if len(hit.names) == 1 and not holder and not hit.names[0].doubt and not hit.names[0].text.endswith("."):
-        return hit.names[0]
+    only = hit.names[0]
+    is_plain = len(hit.names) == 1 and not holder and not only.doubt and not only.text.endswith(".")
+    if is_plain and not _is_namesake(only, hit, around):
+        return only
     scored = []
     for raw in hit.names:
         score = _score(hit, raw, around, holder)
@@ -215,7 +226,7 @@ def _score(hit: Hit, raw: Raw, around: _Around, holder: str) -> float | None:
     """Return how much speaks for a reading, or None when it cannot be meant."""
     text, votes, story = around.text, around.votes, around.story
     if raw.doubted_in == COUNTY:
-        return 1.0 if votes.get("US", 0.0) >= max(votes.get(code, 0.0) for code in _OTHER_COUNTIES) else None
+        return 1.0 if votes.get("US", 0.0) >= max(votes.get(code, 0.0) for code in OTHER_COUNTIES) else None
     if _is_short_form(raw):
         is_written_so = (
             text.exact[max(0, hit.start - 2) : hit.start] == ", " and text.case_at(hit.start) is not Case.NONE
@@ -224,11 +235,24 @@ def _score(hit: Hit, raw: Raw, around: _Around, holder: str) -> float | None:
     chain = within(raw.code)
     support = sum(min(2.0, votes.get(code, 0.0)) for code in chain) + (3.0 if holder and holder in chain else 0.0)
     doubt = _doubt(raw, story)
+    if raw.kind is Kind.SEAT and raw.code == story.home:
+        doubt = ""
+    if _is_namesake(raw, hit, around):
+        return None
     if doubt == "~" and _stands_as_place(text, hit, story):
         doubt = ""
     if doubt and (support < _ENOUGH or (doubt == "~" and not _may_be_name(text, hit, story))):
         return None
     return support * _DOUBTED if doubt else raw.kind.prior + support
+
+
+def _is_namesake(raw: Raw, hit: Hit, around: _Around) -> bool:
+    """Say whether a British town is one of America, Canada or Australia here: Carlisle, in a story of Pennsylvania."""
+    if not raw.code.startswith("GB") or around.text.exact[hit.start : hit.end] not in words().namesakes:
+        return False
+    votes = around.votes
+    is_british = votes.get("GB", 0.0) > (1.0 if not raw.doubt else 0.0)
+    return not is_british and any("-" in code and code[:2] in _STATES and vote >= 1 for code, vote in votes.items())
 
 
 def _is_short_form(raw: Raw) -> bool:
@@ -267,4 +291,6 @@ def _may_be_name(text: Text, hit: Hit, story: Story) -> bool:
 
 
 _DOUBTED = 0.75
+#: How much a paper that is called after a country speaks for it.
+_OF_ITS_OUTLET = 0.7
 _BEFORE_VERBS = frozenset({"uk", "ru"})

@@ -2,9 +2,12 @@
 
 The strength of one mention is a product of three. Where it stands: headline 0.9, first sentence of the summary 0.62,
 second 0.48, later 0.4, the last of three or more 0.3. What it is: a country, a part of one, a word of the newsroom 1,
-a town 0.97, a people (Ukrainian) 0.9, a seat of power (the Kremlin) 0.89, a sports club 0.6, what is only called
-after a place (Deutsche Bank) 0.5. How it is used: a club or bank by the words around it 0.6, where somebody once was
-0.6, an agency's dateline 0.6 beside other countries, a person from there (a French tourist) 0.45.
+a town 0.97, a people (Ukrainian) 0.9, a seat of power (the Kremlin) 0.89, a leader (Emmanuel Macron) 0.7, a sports
+club 0.6, what is only called after a place (Deutsche Bank) 0.5, a paper or broadcaster (the Irish Times) 0.3. How it
+is used: a club or bank by the words around it 0.6, the other team of a match 0.6, where somebody once was or is from
+0.6, an agency's dateline 0.6 beside other countries, the name of a war in a story of something else 0.5,
+a person from there (a French tourist) 0.45, a paper by the words around it 0.3. A leader or a ministry right after its
+country (French President Emmanuel Macron) is no mention of its own.
 
 Mentions of one region add up as chances do: 1 - (1 - a)(1 - b). Where the headline names other places strongly and
 not this one, a mention in the summary counts 0.7 of that: two make a story about the region, one does not. In a story

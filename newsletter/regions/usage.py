@@ -3,21 +3,37 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 
-from newsletter.regions.data import read_sections
+from newsletter.regions.asides import is_other_team, is_war_of_another, is_where_from
 from newsletter.regions.lexicon import Hit, Kind
 from newsletter.regions.text import Case, Text, fold, small_words
+from newsletter.regions.vocabulary import words
 
 _OPENING = "\"'«“„([‘"
 _CLOSING = ',;:!?)]»”"’…'
 _TWO_BEFORE = re.compile(r"([\w.'-]+) (?:d'|de |di |del |della |du |des |la |von )$")
 _CLAUSE = re.compile(r"[^.!?;:,–—]*$")
 _AFTER_LANGUAGE = re.compile(r"\W*$|[.,;:!?)]| (?:et|and|und|y|e|or|ou|oder|o|i|та|і|и) ")
+#: What German titles end with: US-Verteidigungsminister Austin.
+_GERMAN_TITLES = (
+    "minister",
+    "ministerin",
+    "präsident",
+    "präsidentin",
+    "richter",
+    "richterin",
+    "sprecher",
+    "sprecherin",
+)
 _AGE = re.compile(r", \d\d(?:,| and |\.)")
 _DATELINE_END = re.compile(r"[^.!?]{0,40}?(?:\([\w./ -]{2,30}\)|\s[-–—]{1,2}\s|\s?[–—]\s?)")
+
+#: Nobody and nothing else is called as these are: they need no look at the words around them.
+_WITHOUT_NAMESAKES = frozenset({Kind.LEADER, Kind.OUTLET, Kind.CLUB})
+#: Whose queens of beauty are called after them: Miss France, Miss Texas.
+_CONTESTED = frozenset({Kind.COUNTRY, Kind.PART})
 
 
 class Usage(Enum):
@@ -26,6 +42,9 @@ class Usage(Enum):
     PLACE = ("a place", 1.0)
     NAMED_AFTER = ("a club, a bank, a paper", 0.6)
     PERSON_FROM = ("a French tourist", 0.45)
+    OUTLET = ("a paper, a broadcaster", 0.3)
+    OTHER_TEAM = ("the other team of a match", 0.6)
+    WAR = ("the name of a war in a story of something else", 0.5)
     DATELINE = ("where the reporter writes", 1.0)
     PASSING = ("where somebody once was", 0.6)
     LANGUAGE = ("a language", 0.0)
@@ -36,35 +55,6 @@ class Usage(Enum):
     def __init__(self, meaning: str, share: float) -> None:
         self.meaning = meaning
         self.share = share
-
-
-@dataclass(frozen=True)
-class Words:
-    """The words of data/people.txt and data/words.txt."""
-
-    given: frozenset[str]
-    family: frozenset[str]
-    titles: frozenset[str]
-    roles: frozenset[str]
-    place_before: frozenset[str]
-    street_before: frozenset[str]
-    street_after: frozenset[str]
-    weak_before: frozenset[str]
-    weak_after: frozenset[str]
-    place_after: frozenset[str]
-    passing: frozenset[str]
-    also_words: frozenset[str]
-    directions: frozenset[str]
-    function: frozenset[str]
-    links: frozenset[str]
-    of_language: frozenset[str]
-
-
-@lru_cache(maxsize=1)
-def words() -> Words:
-    """Return the words that surround names, as their files have them."""
-    sections = {**read_sections("people.txt"), **read_sections("words.txt")}
-    return Words(**{name.replace(" ", "_"): frozenset(" ".join(lines).split()) for name, lines in sections.items()})
 
 
 @lru_cache(maxsize=1)
@@ -92,9 +82,12 @@ def after(text: Text, hit: Hit) -> str:
 
 def usage(text: Text, hit: Hit, places: frozenset[int]) -> Usage:
     """Say what the name stands for. `places` are the starts of all hits, which are no one's family names."""
+    kinds = {raw.kind for raw in hit.names}
     previous, following = before(text, hit), after(text, hit)
-    if all(raw.kind is Kind.PEOPLE for raw in hit.names):
+    if kinds == {Kind.PEOPLE}:
         return _people_usage(text, hit, previous, following)
+    if kinds <= _WITHOUT_NAMESAKES:
+        return Usage.OTHER_TEAM if kinds == {Kind.CLUB} and is_other_team(text, hit.start) else Usage.PLACE
     if _is_german_dish(text, hit, following):
         return Usage.DISH
     if text.exact[hit.start : hit.start + 1].isupper() and _is_person(text, hit, previous, following, places):
@@ -106,13 +99,18 @@ def usage(text: Text, hit: Hit, places: frozenset[int]) -> Usage:
 
 def _place_usage(text: Text, hit: Hit, previous: str, following: str) -> Usage:
     known = words()
+    if following.lower() in known.outlet_after and following[:1].isupper():
+        return Usage.OUTLET
     if following.lower() in known.weak_after and following[:1].isupper():
         return Usage.NAMED_AFTER
     if previous.lower() in known.weak_before and previous[:1].isupper():
         return Usage.NAMED_AFTER
     if _is_dateline(text, hit):
         return Usage.DATELINE
-    return Usage.PASSING if _is_passing(text, hit) else Usage.PLACE
+    if _is_country(hit) and is_war_of_another(text, hit.start, hit.end):
+        return Usage.WAR
+    is_aside = _is_passing(text, hit) or is_where_from(text, hit.start, known.roles)
+    return Usage.PASSING if is_aside else Usage.PLACE
 
 
 def _is_passing(text: Text, hit: Hit) -> bool:
@@ -154,9 +152,17 @@ def _is_street(text: Text, hit: Hit, previous: str, following: str) -> bool:
 def _is_person(text: Text, hit: Hit, previous: str, following: str, places: frozenset[int]) -> bool:
     known = words()
     name = text.exact[hit.start : hit.end]
+    if previous == "Miss" and all(raw.kind in _CONTESTED for raw in hit.names):
+        return False
+    if previous in known.titles and (name in known.family or not _is_country(hit)):
+        return True
     if name not in known.given and name not in known.family:
         return _follows_given(text, hit, previous, places)
-    if previous in known.titles or _AGE.match(text.exact, hit.end):
+    if (
+        previous.endswith(_GERMAN_TITLES)
+        or _AGE.match(text.exact, hit.end)
+        or _follows_given(text, hit, previous, places)
+    ):
         return True
     if name in known.family and _is_after_first_name(text, hit, previous, places):
         return True
