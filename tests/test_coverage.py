@@ -393,6 +393,80 @@ def test_topics_of_the_labelled_set_hold_what_belongs_together() -> None:
     assert sum(unrelated) <= 0.002 * len(unrelated)
 
 
+#: Running stories of a week, by language: the headlines of each saga are days apart and tell of other events.
+SAGAS = [
+    ("en", ["Prince Aldric and Odile to leave Norvia for Canada", "Security bill for Odile and Aldric is a private matter, says minister", "Odile in talks for role in new film", "Neighbours say goodbye to Aldric and Odile", "Court orders Prince Aldric to pay newspaper's costs", "Queen learned of Odile and Aldric's plans on radio"]),
+    ("en", ["Senator Tom Verhulst names presidential aide Mira Quillon in speech", "White House defends aide Quillon", "Verhulst refuses to apologise to Mira Quillon", "Who is Mira Quillon, the aide at the president's side?", "Fundraising jumps after Verhulst row over Quillon"]),
+    ("en", ["Judge bars cameras from trial of surgeon Dexter Hollin", "Hollin told nurses to lie, witness says", "Defence of Hollin rests without calling him", "Jury finds Hollin guilty on all counts"]),
+    ("en", ["Striker Kemi Oyelowo refuses to train", "Oyelowo tells club she wants to go", "Agent of Oyelowo meets rivals in Madrid"]),
+    ("de", ["Ministerin Sabine Kestrich unter Druck wegen Gutachten", "Opposition verlangt Rücktritt von Sabine Kestrich", "Kanzler stellt sich hinter Kestrich", "Nachfolge von Sabine Kestrich offen"]),
+    ("de", ["Prozess gegen Milliardär Jonas Terhagen beginnt", "Zeugin belastet Jonas Terhagen schwer", "Jonas Terhagen bricht im Saal sein Schweigen"]),
+    ("de", ["Schauspieler Emil Wannack verlässt Serie", "Streit um Gage: Sender antwortet Emil Wannack", "Fans sammeln Unterschriften für Emil Wannack"]),
+    ("fr", ["Le maire Lucien Barsac mis en examen", "Lucien Barsac dénonce un complot", "Deux adjoints lâchent Lucien Barsac", "Lucien Barsac quitte son parti"]),
+    ("fr", ["La chanteuse Ysaline annule sa tournée", "Les fans d'Ysaline réclament un remboursement", "Ysaline sort du silence", "Le producteur d'Ysaline porte plainte"]),
+    ("fr", ["Procès Corvaisier : le chirurgien face aux familles", "Corvaisier reconnaît des erreurs", "Trente ans requis contre Corvaisier"]),
+    ("uk", ["Депутат Гнатишак потрапив у скандал із декларацією", "НАБУ прийшло з обшуками до Гнатишака", "Суд обрав Гнатишаку запобіжний захід", "Гнатишак вніс заставу"]),
+    ("uk", ["Співачка Лаврисюк скасувала концерти", "Лаврисюк пояснила мовчання хворобою", "Продюсер подав на Лаврисюк до суду"]),
+]  # fmt: skip
+#: Stories of the same places, offices and sports that have nothing to do with each other.
+UNRELATED = [
+    ("en", ["Norvia raises retirement age", "Heavy snow shuts schools in Norvia", "Norvia beats Estonia in chess final", "Museum in Norvia returns bronze masks", "Canada opens embassy for ocean affairs", "Wolves return to forests in Canada", "White House repaints its gate", "White House warns shippers over piracy", "President signs farm bill", "Trial over poisoned wells opens", "Jury visits collapsed mine", "League fines referees over pay dispute", "League moves cup final to Sunday", "Tennis star withdraws with sore wrist", "Swimmer sets record over 400 metres", "Nurses in Madrid end walkout", "Madrid bans scooters from parks"]),
+    ("de", ["Brand in Lagerhalle in Lübeck", "Neue Straßenbahn für Lübeck", "In Lübeck fehlen Erzieher", "Kanzler reist nach Indien", "Kanzler eröffnet Autobahnbrücke", "Opposition will längere Ferien", "Sender kauft Rechte an Turnier", "Prozess um Tierquälerei endet", "Landtag beschließt Haushalt"]),
+    ("fr", ["Incendie dans un entrepôt à Tours", "Un nouveau tramway à Tours", "À Tours, les crèches manquent de bras", "Le gouvernement gèle les loyers", "Le gouvernement vend des fréquences", "Grève des éboueurs à Nice", "Un procès pour pollution s'ouvre", "Le maire inaugure une piscine"]),
+    ("uk", ["У Луцьку горів склад меблів", "У Луцьку відкрили новий міст", "Луцьк закупить тролейбуси", "Депутати підтримали бюджет", "НАБУ отримало нового речника", "Суд скасував тариф на воду", "Збірна виграла турнір із шахів"]),
+]  # fmt: skip
+
+
+def test_running_stories_are_one_topic_and_unrelated_stories_of_one_place_are_not() -> None:
+    """Variety: of the pairs of a saga's stories most share a topic; of all others hardly any do."""
+    labelled = [(saga, language, title) for saga, (language, titles) in enumerate(SAGAS) for title in titles]
+    labelled += [
+        (-1 - number, language, title) for language, titles in UNRELATED for number, title in enumerate(titles)
+    ]
+    # Seven days go round the list, so that the stories of a saga are a day apart.
+    numbers = topics(
+        [
+            piece(number, title, hours=24 * (number % 7), language=language)
+            for number, (_, language, title) in enumerate(labelled)
+        ]
+    )
+    of_saga, unrelated = list[bool](), list[bool]()
+    for (one, (saga, language, _)), (other, (its_saga, its_language, _)) in combinations(enumerate(labelled), 2):
+        if language == its_language:
+            (of_saga if saga == its_saga >= 0 else unrelated).append(numbers[one] == numbers[other])
+    assert sum(of_saga) >= 0.9 * len(of_saga)
+    assert sum(unrelated) <= 0.005 * len(unrelated)
+
+
+def test_a_name_in_much_of_the_batch_is_no_topic() -> None:
+    deeds = ["visits a dairy", "vetoes the fishing law", "mourns a poet", "meets astronauts", "cuts fuel duty", "opens opera season", "doubts vaccine study", "sells the yacht", "pardons smugglers", "plants an oak"]  # fmt: skip
+    of_president = [piece(number, f"Karlow {deed}", hours=number * 12) for number, deed in enumerate(deeds)]
+    numbers = topics([*of_president, *REST])
+    assert len({numbers[one.id] for one in of_president}) >= 8
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Meghan's", "Meghan"),
+        ("Meghan’s", "Meghan's"),
+        ("United States", "US"),
+        ("the United Kingdom", "Britain"),
+        ("Hawaiian", "Hawaii"),
+    ],
+)
+def test_the_ways_to_write_a_name_are_one(one: str, other: str) -> None:
+    assert read(one, "en").terms[-1] == read(other, "en").terms[-1]
+
+
+def test_the_outlet_at_the_end_of_headlines_says_nothing() -> None:
+    """Four stories of one outlet whose name ends their headlines share nothing else."""
+    subjects = ["Ferry sinks off Malta", "Choir wins prize", "Grain prices fall", "Bees swarm over stadium"]
+    tailed = [piece(number, f"{subject} - Borley Courier") for number, subject in enumerate(subjects)]
+    assert not any("borle" in term for story in profiles(tailed) for term in story.full)
+    assert len(set(topics(tailed).values())) == len(tailed)
+
+
 TEXT = "Two people died in a fire in Ely. The fire began in a barn on Mill Road at noon, the brigade said."
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from heapq import nlargest
 from operator import itemgetter
 
+from newsletter.coverage.actors import Sagas
 from newsletter.coverage.likeness import MAX_HOURS, kinship, likeness
 from newsletter.coverage.pieces import Piece
 from newsletter.coverage.profiles import Profile, profiles
@@ -49,23 +50,31 @@ def group(pieces: Sequence[Piece]) -> list[tuple[int, ...]]:
 def topics(pieces: Sequence[Piece]) -> dict[int, int]:
     """Return the number of the topic of each story, by its id. Topics are looser than groups and may last for weeks.
 
-    Stories of one group have one topic. Numbers begin at 0 and follow the time of the first story of each topic.
+    Stories of one group have one topic, and so have stories with the same main actors: what an editor would not want
+    five cards of in one issue. Numbers begin at 0 and follow the time of the first story of each topic.
     """
-    stories = profiles(pieces)
-    edges = _edges(stories, kinship, TOPIC_PAIR, WEEK_HOURS)
-    clusters = _Clusters(stories, kinship, TOPIC_AVERAGE, _events(stories)).join(edges)
+    ordered = sorted(pieces, key=lambda piece: (piece.published_at, piece.id))
+    stories = profiles(ordered)
+    sagas = Sagas(ordered, stories)
+    begin = sagas.join(_events(stories))
+    home = {place: number for number, members in enumerate(begin) for place in members}
+    pairs = ((one, other) for one, other in candidates(stories, WEEK_HOURS) if home[one] != home[other])
+    edges = _edges(stories, kinship, TOPIC_PAIR, pairs)
+    clusters = sagas.join(_Clusters(stories, kinship, TOPIC_AVERAGE, begin).join(edges))
     return {stories[place].id: number for number, members in enumerate(clusters) for place in members}
 
 
 def _events(stories: list[Profile]) -> list[list[int]]:
     alone = [[place] for place in range(len(stories))]
-    edges = _edges(stories, likeness, PAIR, MAX_HOURS)
+    edges = _edges(stories, likeness, PAIR, candidates(stories))
     return _Clusters(stories, likeness, AVERAGE, alone).join(edges)
 
 
-def _edges(stories: list[Profile], score: _Score, least: float, hours: float) -> list[tuple[float, int, int]]:
-    """Return the pairs that score at least so much, the best first."""
-    scored = ((score(stories[one], stories[other]), one, other) for one, other in candidates(stories, hours))
+def _edges(
+    stories: list[Profile], score: _Score, least: float, pairs: Iterable[tuple[int, int]]
+) -> list[tuple[float, int, int]]:
+    """Return those of the pairs that score at least so much, the best first."""
+    scored = ((score(stories[one], stories[other]), one, other) for one, other in pairs)
     return sorted((edge for edge in scored if edge[0] >= least), key=lambda edge: (-edge[0], edge[1], edge[2]))
 
 

@@ -6,7 +6,7 @@ import math
 from heapq import nlargest
 
 from newsletter.coverage.profiles import Profile
-from newsletter.coverage.tables import shared_concepts
+from newsletter.coverage.tables import countries, shared_concepts
 
 #: Two stories further apart than this are two stories: a follow-up days later is news of its own.
 MAX_HOURS = 72.0
@@ -21,6 +21,8 @@ W_NAMELESS = -0.8
 CLASH = 0.3
 #: The weight of a word that few stories have.
 RARE = 0.6
+#: What two stories must share of a term that is more than a country or a concept, and what it takes off where none is.
+SPECIFIC, W_FRAME = 0.3, -1.0
 #: Kinds of which no two are one story, whoever publishes them.
 NEVER_ONE = frozenset({"horoscope", "quiz", "letter", "lottery", "guide"})
 #: Weights of the evidence, in logits, fitted on labelled pairs of nine languages and then rounded: how much of each
@@ -73,7 +75,7 @@ def _evidence(a: Profile, b: Profile) -> float:
         + W_NAME_WORDS * min(len(names), 3) / 3
         + W_NAMES_KNOWN * (_names_known(a, b) + _names_known(b, a)) / 2
         + W_NUMBER * (not a.numbers.isdisjoint(b.numbers))
-        + W_DIFFER * _names_differ(a, b)
+        + _differing(a, b, products)
         + W_KINDS * _kinds_clash(a, b)
         + W_BIAS
     )
@@ -111,7 +113,7 @@ def _doubt(a: Profile, b: Profile, hours: float) -> float:
     if _clash(a.numbers, b.numbers):
         doubt += 0.3
     if (a.routine or b.routine) and a.routine != b.routine:
-        doubt += 0.75
+        doubt += 1.5 if a.routine in NEVER_ONE or b.routine in NEVER_ONE else 0.75
     return doubt
 
 
@@ -123,6 +125,18 @@ def _names_clash(a: Profile, b: Profile) -> bool:
 def _names_differ(a: Profile, b: Profile) -> bool:
     """Say whether each headline has a name that the other story does not know, whatever else they share."""
     return any(name not in b.full for name in a.title_names) and any(name not in a.full for name in b.title_names)
+
+
+def _differing(a: Profile, b: Profile, products: dict[str, float]) -> float:
+    """Return what names that each headline has alone take off, and more where the stories share only countries and
+    concepts: one war, one election has many events."""
+    if not _names_differ(a, b):
+        return 0.0
+    known = countries(a.language)
+    for term, product in products.items():
+        if product >= SPECIFIC and term[0] not in "=#" and term not in known:
+            return W_DIFFER
+    return W_DIFFER + W_FRAME
 
 
 def _names_known(a: Profile, b: Profile) -> float:

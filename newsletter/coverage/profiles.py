@@ -15,6 +15,7 @@ from newsletter.coverage.tables import (
     COMMON_SHARE,
     CONCEPT_SHARE,
     concepts,
+    countries,
     known_languages,
     most_common_words,
     routine_phrases,
@@ -32,6 +33,9 @@ PRIOR_STORIES = 5_000.0
 #: The share of stories that have a word which no table knows.
 RARE_SHARE = 0.0004
 NAME_BOOST = 1.25
+#: What so many headlines end with after a dash is the name of an outlet.
+TAILS = 4
+_TAIL = re.compile(r"\s[-–—|]\s+([^-–—|]{2,30})$")
 #: "WARSAW (Reuters) - ": the place belongs to the story, the agency does not.
 _AGENCY = re.compile(r"^([^\n.(]{2,40}?) ?\([^)\n]{2,24}\) ?[-–—:] ?")
 
@@ -79,7 +83,7 @@ class _Text:
 def profiles(pieces: Sequence[Piece]) -> list[Profile]:
     """Return the profiles of stories in the order of their time, then their id."""
     ordered = sorted(pieces, key=lambda piece: (piece.published_at, piece.id))
-    counts = _Counts()
+    counts = _Counts(_tails(ordered))
     texts = [counts.read(piece) for piece in ordered]
     weigh = _Weights(counts, len(ordered))
     return [_profile(piece, text, weigh) for piece, text in zip(ordered, texts, strict=True)]
@@ -88,7 +92,8 @@ def profiles(pieces: Sequence[Piece]) -> list[Profile]:
 class _Counts:
     """How many stories of the batch have each term, and how often it is written with a capital and small."""
 
-    def __init__(self) -> None:
+    def __init__(self, tails: frozenset[str]) -> None:
+        self.tails = tails
         self.readers: dict[str, Reader] = {}
         self.stories: Counter[str] = Counter()
         self.capitals: Counter[str] = Counter()
@@ -100,7 +105,7 @@ class _Counts:
         reader = self.readers.get(language)
         if reader is None:
             reader = self.readers[language] = Reader(language)
-        title, lead = reader.read(piece.title), reader.read(_lead(piece.summary))
+        title, lead = reader.read(self.headline(piece.title)), reader.read(lead_of(piece.summary))
         self.stories.update({*title.terms, *lead.terms})
         for words in (title, lead):
             self.capitals.update(words.capitals)
@@ -109,8 +114,19 @@ class _Counts:
         capitals = tuple(title.capitals | lead.capitals | title.firsts | lead.firsts)
         return _Text(language, title.terms, lead.terms, capitals, title.figures, numbers)
 
+    def headline(self, title: str) -> str:
+        """Return a headline without the name of its outlet at the end."""
+        tail = _TAIL.search(title)
+        return title[: tail.start()] if tail and tail[1] in self.tails else title
 
-def _lead(summary: str) -> str:
+
+def _tails(pieces: Sequence[Piece]) -> frozenset[str]:
+    """Return what several headlines end with after a dash or a bar: the name of an outlet, of a column."""
+    found = Counter(tail[1] for tail in map(_TAIL.search, (piece.title for piece in pieces)) if tail)
+    return frozenset(tail for tail, count in found.items() if count >= TAILS)
+
+
+def lead_of(summary: str) -> str:
     """Return the beginning of a summary, without the agency's name in its dateline and a half word at its end."""
     summary = _AGENCY.sub(r"\1. ", summary)
     if len(summary) <= SUMMARY_CHARACTERS:
@@ -215,7 +231,7 @@ class _Weights:
         if share >= 1.0:
             return 0.0
         count = self.counts[term]
-        if share == RARE_SHARE and count > 20:
+        if share == RARE_SHARE and count > 20 and term not in countries(language):
             count = 20 + (count - 20) // 5  # the name of a large event is not a common word
         rarity = math.log(self.stories / (count + PRIOR_STORIES * share)) / self.top
         weight = max(0.0, rarity)
@@ -303,7 +319,7 @@ def _routines() -> tuple[_Phrases, _Phrases, list[tuple[str, str]]]:
 def _language(piece: Piece) -> str:
     """Return the primary tag of a story's language: the one it says, or the one whose common words it uses."""
     tag = piece.language.replace("_", "-").partition("-")[0].casefold()
-    return tag or _guess(f"{piece.title} {_lead(piece.summary)}")
+    return tag or _guess(f"{piece.title} {lead_of(piece.summary)}")
 
 
 _COMMON: dict[str, tuple[str, ...]] = {}

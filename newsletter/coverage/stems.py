@@ -97,6 +97,7 @@ def fold(word: str) -> str:
 
 #: Names that the rules would make one with another.
 _APART = re.compile("nigeria|nig[eé]ria|нігері[йїю]|нигери|george$")
+_NO_PLURAL = re.compile("[a-z]+is")  # Harris is not Harry
 
 
 @lru_cache(maxsize=16_384)
@@ -104,7 +105,7 @@ def stem(folded: str, rules: str) -> str:
     """Return what a folded word shares with its other forms under a family's rules."""
     if len(folded) < 5 and folded.isascii():
         return folded
-    apart = _APART.match(folded)
+    apart = _APART.match(folded) or (_NO_PLURAL.fullmatch(folded) if rules == "english" else None)
     if apart:
         return apart[0]
     script = folded[0]

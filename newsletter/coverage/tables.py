@@ -153,6 +153,33 @@ def shared_concepts() -> frozenset[str]:
 
 
 @lru_cache(maxsize=64)
+def aliases(language: str) -> MappingProxyType[str, str]:
+    """Return the one name of each place that a language calls by several which no rule would join, all folded."""
+    words = str(_routines()["aliases"].get(language, "")).split()
+    return MappingProxyType({fold(other): fold(name) for other, name in (word.split("=") for word in words)})
+
+
+@lru_cache(maxsize=64)
+def before_places(language: str) -> frozenset[str]:
+    """Return the words of a language that stand before places, in small letters."""
+    return frozenset(str(_routines()["before_places"].get(language, "")).split())
+
+
+@lru_cache(maxsize=64)
+def countries(language: str) -> frozenset[str]:
+    """Return the stems of the words in the names of countries in a language, but for short ones and saints."""
+    from babel import Locale, UnknownLocaleError  # noqa: PLC0415 (as in date_words)
+
+    try:
+        names = Locale.parse(language or "en").territories.values()
+    except (UnknownLocaleError, ValueError):
+        return frozenset()
+    rules = family(language)
+    words = (fold(word) for name in names if "." not in name for word in name.split() if word[0].isupper())
+    return frozenset(stem(aliases(language).get(word, word), rules) for word in words if len(word) > 3)
+
+
+@lru_cache(maxsize=64)
 def date_words(language: str) -> MappingProxyType[str, str]:
     """Return the names of weekdays ("d0" is Monday) and months ("m1" is January) of a language, folded."""
     from babel import Locale, UnknownLocaleError  # noqa: PLC0415 (babel is slow to load, and most commands read no text)

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from newsletter.coverage.names import Capital, german_capital
 from newsletter.coverage.stems import family, fold, stem
-from newsletter.coverage.tables import concepts, date_words, multipliers, number_words, series_words
+from newsletter.coverage.tables import aliases, concepts, date_words, multipliers, number_words, series_words
 
 #: Marks stand inside words: without them a word of Hindi or Arabic would fall apart.
 _MARKS = "".join(chr(c) for c in range(0x300, 0x10000) if unicodedata.category(chr(c))[0] == "M")
@@ -24,9 +24,14 @@ _JOINED = re.compile(
 _TOKEN = re.compile(rf"\d+(?:[.,:\u00a0\u202f ]\d+)*|{_LETTER}+(?:['’ʼ]{_LETTER}+)*|[%€$£¥₴₽]|[.!?…:;|–—\n]")
 #: German is read with its hyphens: the last part of a compound is not the surname of the first.
 _GERMAN_TOKEN = re.compile(_TOKEN.pattern + "|-")
+_UNITED = re.compile(r"\bUnited (Kingdom|States)\b")
 _ACRONYM = re.compile(r"\b(?:[^\W\d_]\.){2,}")
 _ELISION = re.compile(r"^(?:l|d|j|m|n|s|t|c|qu|jusqu|lorsqu|puisqu|dell|all|nell|dall|sull|un)['’]", re.IGNORECASE)
-_INVISIBLE = dict.fromkeys([0xAD, 0x200B, 0x200C, 0x200D, 0x200E, 0x200F, 0x2060, 0xFEFF])
+#: What cannot be seen goes; all apostrophes are one, or "Meghan’s" would be somebody else than "Meghan's".
+_ONE_FORM = str.maketrans(
+    {**dict.fromkeys("\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff", ""), **dict.fromkeys("’ʼ＇", "'")}
+)
+_POSSESSIVE = re.compile(r"'[sS]$")
 _THOUSANDS = re.compile(r"\d{1,3}(?:[.,\u00a0\u202f ]\d{3})+")
 _DECIMALS = re.compile(r"(.+)[.,](\d+)")
 _CLOCK = re.compile(r"\d{1,2}[:.]\d{2}")
@@ -84,7 +89,9 @@ def read(text: str, language: str) -> Words:
 def plain(text: str) -> str:
     """Return the text with one form for each character and nothing that cannot be seen."""
     if not text.isascii():
-        text = unicodedata.normalize("NFKC", text).translate(_INVISIBLE)
+        text = unicodedata.normalize("NFKC", text).translate(_ONE_FORM)
+    if "United " in text:
+        text = _UNITED.sub(lambda match: f"U{match[1][0]}", text)
     if "-" in text:
         text = _JOINED.sub(lambda match: match[0].replace("-", ""), text)
     return _ACRONYM.sub(lambda match: match[0].replace(".", ""), text)
@@ -147,6 +154,15 @@ class Reader:
         told_figures = figures.figures(_SCORE.findall(text)) if figures else _NO_FIGURES
         return Words(tuple(terms), frozenset(capitals), frozenset(firsts), frozenset(smalls), told_figures)
 
+    def spell(self, text: str) -> list[tuple[str, str]]:
+        """Return each token of a text as it is written, without its article, with its term if it is a word."""
+        tokens: list[str] = self.split(plain(text))
+        sorts = [self.known.get(token) or self._learn(token) for token in tokens]
+        return [
+            (_ELISION.sub("", token) or token, found[0] if sort is _WORD else "")
+            for token, (sort, found, _, _) in zip(tokens, sorts, strict=True)
+        ]
+
     def _learn(self, token: str) -> _Token:
         length = _SHORT if len(token) <= 3 or not token[0].isalpha() else _CAPITAL if token[0].isupper() else _SMALL
         if token in _ENDS:
@@ -156,7 +172,8 @@ class Reader:
         elif token[0].isdigit():
             learnt = (_FIGURE, (), False, length)
         else:
-            learnt = (*_look_up(token, self.language), token[0].isupper(), length)
+            bare = _ELISION.sub("", token)  # d'Ysaline is a name
+            learnt = (*_look_up(bare, self.language), bare[:1].isupper(), length)
         self.known[token] = learnt
         return learnt
 
@@ -233,10 +250,12 @@ class _FigureReader:
 
 def _look_up(token: str, language: str) -> tuple[_Sort, tuple[str, ...]]:
     """Return what sort of thing a word is, and its terms."""
-    token = _ELISION.sub("", token)
     if token and _script(token[0]):
         return _TERMS, _pieces_of(token)
+    if family(language) == "english":
+        token = _POSSESSIVE.sub("", token)
     folded = fold(token) if token else ""
+    folded = aliases(language).get(folded, folded)
     if folded in number_words(language) or folded in date_words(language):
         return _FIGURE, ()
     root = sys.intern(stem(folded, family(language))) if folded else ""
