@@ -278,7 +278,8 @@ def test_parsers_that_nobody_closes_end_their_children() -> None:
 def test_no_child_outlives_its_parent(function: str, end: signal.Signals) -> None:
     """Whatever the child is doing: the limit of computing time alone would leave it there for seconds."""
     script = f"""
-import threading, time
+import signal, threading, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs begin with it ignored
 from newsletter.sources.net.parsers import Parsers
 from tests import readers
 from tests.test_child import ANSWER
