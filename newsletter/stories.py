@@ -73,6 +73,8 @@ _PORTS = {"http": 80, "https": 443}
 _ESCAPE = re.compile("%([0-9A-Fa-f]{2})?")
 _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 _HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\]")
+#: Sites on which many outlets publish under one host.
+SHARED_SITES = frozenset({"medium.com", "substack.com", "telegra.ph", "facebook.com", "youtube.com", "blogspot.com"})
 #: Second-level domains under which anybody registers, such as co.uk: the name is one label further left.
 _SHARED = frozenset({"ac", "co", "com", "edu", "gob", "gouv", "gov", "in", "ne", "net", "nom", "or", "org"})
 _SESSION = re.compile(r";jsessionid=[^/]*", re.IGNORECASE)

@@ -41,6 +41,12 @@ def test_two_feeds_of_one_site_are_one_outlet() -> None:
     assert found == ("BBC News", "The Post")
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1:8470", "localhost", "medium.com"])
+def test_outlets_on_one_host_are_told_by_their_names(host: str) -> None:
+    found = outlets([report(n, "A", outlet=f"Outlet {n}", url=f"https://{host}/{n}/a") for n in (1, 2)])
+    assert found == ("Outlet 1", "Outlet 2")
+
+
 def test_the_typical_report_says_what_the_others_say() -> None:
     found = typical(
         [

@@ -17,12 +17,10 @@ from newsletter.gather.indexing import index
 from newsletter.gather.storing import keep
 from newsletter.models import Source, Story
 from newsletter.sources import Fetched
-from newsletter.stories import canonical_url, site
+from newsletter.stories import SHARED_SITES, canonical_url, site
 
 #: The kind of the source that is made for an outlet nobody reads yet. It is switched off: its address is no feed.
 OUTLET_KIND = "article"
-#: Sites on which many outlets publish under one host.
-SHARED_SITES = frozenset({"medium.com", "substack.com", "telegra.ph", "facebook.com", "youtube.com", "blogspot.com"})
 
 
 @dataclass(frozen=True)

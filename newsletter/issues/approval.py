@@ -13,14 +13,13 @@ from sqlmodel import Session
 from newsletter import preflight
 from newsletter.errors import Refused
 from newsletter.issues.candidates import primary, reports_of, sent_before, text_of
-from newsletter.issues.events import Report, outlets
+from newsletter.issues.events import Report, outlet_key, outlets
 from newsletter.issues.rows import Place, evidence_of, issue_name, places, regions_of, require_open, wider_regions_of
 from newsletter.mail import Mail, Sender
 from newsletter.models import Edition, Issue, IssueState, Region, StoryRegion
 from newsletter.pictures import address_of
 from newsletter.preflight import Finding
 from newsletter.render import Card, IssueContent, RegionTag, Renderer
-from newsletter.stories import site
 from subscribers.models import MailingList
 
 #: A card shows at most this many region tags; those of the source count only when the story names no place.
@@ -148,8 +147,8 @@ class _Seen:
 
 def _others(place: Place, reports: Sequence[Report]) -> list[str]:
     """Return the outlets that tell the same event beside the story's own; another feed of its site is not another."""
-    own = site(place.story.url)
-    other = [report for report in reports if site(report.url) != own]
+    own = outlet_key(place.story.url, place.source.name)
+    other = [report for report in reports if outlet_key(report.url, report.outlet) != own]
     return [name for name in outlets(other) if name != place.source.name]
 
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from newsletter.stories import site
+from newsletter.stories import SHARED_SITES, site
 
 #: Words are compared by this many letters, so that their endings do not count.
 _STEM = 6
@@ -30,8 +30,14 @@ def outlets(reports: Sequence[Report]) -> tuple[str, ...]:
     """Return the names of the outlets, in order. Two feeds of one site are one outlet, by the name of the first."""
     found: dict[str, str] = {}
     for report in reports:
-        found.setdefault(site(report.url), report.outlet)
+        found.setdefault(outlet_key(report.url, report.outlet), report.outlet)
     return tuple(found.values())
+
+
+def outlet_key(url: str, name: str) -> str:
+    """Return what one outlet's stories have in common: its site, or its name where many publish on one host."""
+    own = site(url)
+    return own if own not in SHARED_SITES and own.rpartition(".")[2].isalpha() and "." in own else name
 
 
 def typical(reports: Sequence[Report]) -> dict[int, float]:
