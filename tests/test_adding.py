@@ -58,6 +58,13 @@ def test_a_new_outlet_is_switched_off_and_two_of_one_host_can_be(database: Datab
     assert rows == {"Bob": (False, "article"), "Eve": (False, "article")}
 
 
+def test_the_headline_does_not_name_the_site(database: Database) -> None:
+    """As in stories of feeds; else its own feed would change the headline as soon as it brings the story."""
+    url = "https://news.example/a"
+    found = Fetched(items=(Item(url, "Sluice gate fails at Denver | The Fen Post"),), title="The Fen Post")
+    assert add_story(database, url, found, NOW).headline == "Sluice gate fails at Denver"
+
+
 def test_a_known_story_is_returned_as_it_is(database: Database) -> None:
     add(database, "https://post.example/a", "Post")
     again = Fetched(items=(Item("https://www.post.example/a?utm_source=x", "Other words"),), title="Post")

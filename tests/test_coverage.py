@@ -538,9 +538,9 @@ def test_folding_a_folded_word_changes_nothing(word: str) -> None:
 
 
 @given(st.text(min_size=1), st.sampled_from(["english", "germanic", "romance", "slavic", "arabic", "other"]))
-def test_every_word_has_a_stem(word: str, rules: str) -> None:
+def test_a_stem_is_no_longer_than_its_word(word: str, rules: str) -> None:
     folded = fold(word)
-    assert not folded or stem(folded, rules) is not None
+    assert not folded or len(stem(folded, rules)) <= len(folded)
 
 
 @pytest.mark.parametrize(
@@ -609,6 +609,15 @@ def test_the_agency_of_a_dateline_is_no_name_of_the_story() -> None:
     assert not any(term.startswith("nordpres") for term in profile.full)
 
 
+def test_a_compound_is_taken_apart_in_its_own_language() -> None:
+    """Whatever was read before: "Streik" means something in German, and nothing in Dutch."""
+    word = "Zollstreik am Hafen"
+    for first, second in (("de", "nl"), ("nl", "de")):
+        pair = [piece(1, word, language=first), piece(2, word, language=second, hours=1)]
+        found = {profile.language: profile.full for profile in profiles(pair)}
+        assert [language for language in found if "=walkout" in found[language]] == ["de"]
+
+
 def test_a_word_list_that_is_missing_does_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "justext", None)  # as Python itself marks a package that cannot be loaded
     for table in (common_words, shares):
@@ -644,7 +653,7 @@ def test_groups_are_the_same_in_each_process() -> None:
 
 def test_the_work_for_each_story_is_capped_when_all_share_their_words() -> None:
     stories = profiles(poor_week(600))
-    assert sum(1 for _ in candidates(stories)) <= MOST_COMPARED * len(stories)
+    assert 0 < sum(1 for _ in candidates(stories)) <= MOST_COMPARED * len(stories)
 
 
 def test_the_benchmark_of_grouping_runs() -> None:

@@ -273,7 +273,7 @@ def test_a_page_without_a_feed_is_a_source_itself(server: FeedServer, client: Cl
     assert found(server, client, "/news") == [("/news", "page", 5, "articles that the page links to")]
     server.serve("/robots.txt", "User-agent: *\nDisallow: /news", "text/plain")
     other = Client(timeout=20, max_bytes=1_000_000, user_agent="Newsletter/test", private_networks=LOOPBACK)
-    with pytest.raises(FetchError, match="No feed was found"):
+    with pytest.raises(FetchError, match="No feed was found .* robots.txt asks programs not to read this"):
         find_feeds(other, server.url("/news"))
     other.close()
 
@@ -299,10 +299,27 @@ def test_a_news_sitemap_before_the_page_itself(server: FeedServer, path: str) ->
     client.close()
 
 
-def test_a_sitemap_without_news_is_no_source(server: FeedServer, client: Client) -> None:
-    server.serve("/sitemap.xml", "<urlset><url><loc>https://post.example/1</loc></url></urlset>", "application/xml")
-    with pytest.raises(FetchError, match="This is a sitemap, not a feed"):
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        ("<url><loc>https://post.example/1</loc></url>", r"None of its 1 addresses has a title \(news:title\)"),
+        ("", "There are no stories in this sitemap. Use the publisher's feed"),
+    ],
+    ids=["addresses", "empty"],
+)
+def test_a_sitemap_without_news_is_no_source(server: FeedServer, client: Client, body: str, sentence: str) -> None:
+    server.serve("/sitemap.xml", f"<urlset>{body}</urlset>", "application/xml")
+    with pytest.raises(FetchError, match=sentence):
         find_feeds(client, server.url("/sitemap.xml"))
+
+
+def test_a_hostile_feed_is_refused_for_what_it_is(server: FeedServer, client: Client) -> None:
+    """Threat 8: that it is a feed, and why it is not read, is what a person has to know."""
+    server.serve(
+        "/f", '<!DOCTYPE rss [<!ENTITY a "x"><!ENTITY b "&a;&a;">]><rss><channel><title>&b;</title></channel></rss>'
+    )
+    with pytest.raises(FetchError, match="It defines entities that grow or reach out of it"):
+        find_feeds(client, server.url("/f"))
 
 
 def test_a_page_that_leads_nowhere_costs_few_requests(server: FeedServer, client: Client) -> None:

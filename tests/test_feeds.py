@@ -15,7 +15,7 @@ import pytest
 
 from newsletter.errors import FetchError
 from newsletter.sources import Fetched, Previous
-from newsletter.sources.detect import Shape, detect_kind, shape_of
+from newsletter.sources.detect import Shape, shape_of
 from newsletter.sources.entries import ENTRY_LIMIT, fetched
 from newsletter.sources.feed import FeedSource, parse_feed
 from newsletter.sources.feeds.decoding import INFLATED_LIMIT, decoded
@@ -68,9 +68,8 @@ def test_a_feed_says_what_is_written_beside_it(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", feed_files(), ids=lambda path: path.name)
-def test_the_kind_of_a_feed_is_found(path: Path) -> None:
-    kind = detect_kind(Answer("https://example.org/feed", path.read_bytes(), "text/plain"))
-    assert kind == ("jsonfeed" if path.suffix == ".json" else "feed")
+def test_the_shape_of_a_feed_is_seen(path: Path) -> None:
+    assert shape_of(path.read_bytes()) is (Shape.JSON_FEED if path.suffix == ".json" else Shape.FEED)
 
 
 @pytest.mark.parametrize("path", feed_files(), ids=lambda path: path.name)
@@ -378,10 +377,10 @@ def test_shapes(body: bytes, shape: Shape) -> None:
 
 
 @pytest.mark.parametrize("name", ["not_xml", "plain_text"])
-def test_a_page_has_no_kind(name: str, server: FeedServer, client: Client) -> None:
+def test_a_page_is_no_feed(name: str, server: FeedServer, client: Client) -> None:
     server.misbehave("/page", name)
-    with pytest.raises(FetchError, match="not a feed"):
-        detect_kind(client.get(server.url("/page")))
+    with pytest.raises(FetchError, match="not an RSS or Atom feed"):
+        parse_feed(client.get(server.url("/page")))
 
 
 @pytest.mark.parametrize("piece", ["<!--", "&lt;!--", "&lt;a b=", "&amp;", "&lt;div&gt;", "&lt;/", "<", "<![CDATA["])

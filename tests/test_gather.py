@@ -14,6 +14,7 @@ from functools import partial
 import pytest
 from sqlmodel import Session, col, delete, select
 
+from newsletter import db as db_module
 from newsletter.db import Database
 from newsletter.errors import NotFound
 from newsletter.gather import SUMMARY_LIMIT, TITLE_LIMIT, SourceReport, candidates, changes, gather
@@ -283,6 +284,31 @@ def test_a_story_updated_at_its_source_is_an_update(either: Desk) -> None:
     assert updated == {"Ferry reopened": LATER, "Mast": None}
 
 
+@pytest.mark.parametrize(
+    ("change", "kept"),
+    [
+        ({"image_url": "https://post.example/new.jpg"}, ("", "", None)),
+        ({"title": "Ferry is back"}, ("f" * 64, "It is too large.", NOW)),
+    ],
+    ids=["picture", "words"],
+)
+def test_a_new_picture_is_as_one_never_asked_for(
+    desk: Desk, change: dict[str, str], kept: tuple[str, str, datetime | None]
+) -> None:
+    """Nothing of the old one holds it up: neither that it is there or unfit, nor that it was asked for in vain."""
+    desk.source("post")
+    shown = replace(FERRY, image_url="https://post.example/old.jpg")
+    desk.gather(open_source=lambda kind, url: Fixed(shown))
+    with desk.db.transaction() as session:
+        story = session.exec(select(Story)).one()
+        story.picture, story.picture_problem, story.picture_tried_at = "f" * 64, "It is too large.", NOW
+    desk.now = LATER
+    desk.gather(open_source=lambda kind, url: Fixed(Item(**(vars(shown) | change))))
+    story = desk.story()
+    assert story.updated_at == LATER
+    assert (story.picture, story.picture_problem, story.picture_tried_at) == kept
+
+
 def test_what_has_not_changed_costs_one_request_and_no_reading(desk: Desk) -> None:
     desk.source("post")
     desk.publish("post", Entry("/ferry"), etag='"1"')
@@ -371,6 +397,18 @@ def test_a_source_whose_host_rests_has_not_failed(sqlite_database: Database) -> 
     assert second.next_fetch_at is not None
     assert timedelta(minutes=29) < second.next_fetch_at - NOW <= timedelta(minutes=30)
     assert (second.fetched_at, second.last_error) == (None, "")
+    assert (first.first_fetched_at, second.first_fetched_at) == (NOW, None)
+
+
+def test_the_first_reading_stays_the_first(desk: Desk) -> None:
+    """A source that never brought a story is silent since then."""
+    desk.source("post")
+    desk.publish("post")
+    desk.gather()
+    desk.now = LATER
+    desk.gather()
+    row = desk.row("post")
+    assert (row.first_fetched_at, row.fetched_at) == (NOW, LATER)
 
 
 def test_the_schedule_reads_only_what_is_due(desk: Desk) -> None:
@@ -422,6 +460,27 @@ def test_a_bug_in_a_source_is_reported_and_logged(desk: Desk, caplog: pytest.Log
     assert [record.exc_info is not None for record in caplog.records] == [True, True]
 
 
+def test_what_a_locked_database_cannot_take_is_read_again(
+    sqlite_database: Database, client: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Somebody else writes for longer than anybody waits."""
+    monkeypatch.setattr(db_module, "_BUSY_SECONDS", 0)
+    impatient = Database(str(sqlite_database))
+    with FeedServer() as server:
+        desk = Desk(impatient, server, client)
+        for slug in ("a", "b"):
+            desk.source(slug)
+            desk.publish(slug, Entry(f"/of-{slug}"))
+        with sqlite_database.transaction(), caplog.at_level(logging.WARNING):
+            reports = desk.gather()
+        sentence = "Its stories could not be stored: database is locked. It is read again the next time."
+        assert reports == desk.seen == [SourceReport("a", error=sentence), SourceReport("b", error=sentence)]
+        assert "source=a could not be stored" in caplog.text
+        assert desk.row("a").fetched_at is None
+        assert desk.gather() == [SourceReport("a", new=1), SourceReport("b", new=1)]
+    impatient.close()
+
+
 def test_an_unknown_kind_is_the_sentence_of_its_source(desk: Desk) -> None:
     desk.source("odd", kind="gopher")
     (report,) = desk.gather()
@@ -466,6 +525,11 @@ def test_an_unknown_slug_stops_before_anything_is_fetched(desk: Desk) -> None:
     with pytest.raises(NotFound, match=r"no source called 'pots'. Did you mean post\?"):
         desk.gather("post", "pots")
     assert desk.server.requests == []
+
+
+def test_where_there_are_no_sources_a_name_is_answered_with_how_to_add_one(desk: Desk) -> None:
+    with pytest.raises(NotFound, match="no source called 'post'. Add one with `newsletter source add`"):
+        desk.gather("post")
 
 
 def test_reports_come_by_slug_as_each_is_stored(desk: Desk) -> None:

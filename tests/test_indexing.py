@@ -21,6 +21,7 @@ DEPOT_TOO = (
     "Nine killed as drones hit bus depot in Kharkiv",
     "At least nine drivers died when drones hit a municipal bus depot in the Ukrainian city of Kharkiv on Monday.",
 )
+BRIDGE = ("Bridge at Denver sluice shut for repairs", "Lorries have to go round by Downham Market until the spring.")
 FERRY = ("Ferry to the islands runs again", "The first boat in a month left the harbour with forty passengers.")
 
 
@@ -165,6 +166,21 @@ def test_a_coverage_that_falls_apart_with_age_keeps_its_number(database: Databas
     one = story(database, 5, DEPOT, post, coverage=77, published_at=NOW - age)
     index(database, NOW)
     assert coverage(database) == {one: 77 if kept else None}
+
+
+def test_stories_whose_every_number_names_another_event_are_one_coverage_all_the_same(database: Database) -> None:
+    """Two larger events go by the numbers of their stories; a number below zero is no story's, and stays."""
+    outlets = [source(database, slug) for slug in ("post", "herald", "echo")]
+    first = story(database, 5, DEPOT, outlets[0])
+    second = story(database, 3, DEPOT_TOO, outlets[1])
+    ferries = [story(database, 4, FERRY, outlet, coverage=first) for outlet in outlets]
+    bridges = [story(database, 6, BRIDGE, outlet, coverage=second) for outlet in outlets]
+    expected = dict.fromkeys(ferries, first) | dict.fromkeys(bridges, second) | {first: -first, second: -first}
+    for _ in range(2):
+        index(database, NOW)
+        assert coverage(database) == expected
+        with database.transaction() as session:
+            session.get_one(Story, first).tagged_as = ""
 
 
 def test_nothing_new_means_nothing_written(database: Database) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import weakref
 from pathlib import Path
 from typing import ClassVar
 
@@ -342,8 +343,10 @@ def test_what_is_known_of_robots_lives_as_long_as_the_client(server: FeedServer)
     assert robots_of(other) is not robots_of(client)
     client.close()
     other.close()
-    del client, other
+    gone = weakref.ref(client)
+    del client
     gc.collect()
+    assert gone() is None
 
 
 @pytest.mark.parametrize(

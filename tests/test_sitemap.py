@@ -14,7 +14,7 @@ import pytest
 
 from newsletter.errors import FetchError
 from newsletter.sources import Previous, load_source
-from newsletter.sources.detect import detect_kind
+from newsletter.sources.detect import Shape, shape_of
 from newsletter.sources.entries import ENTRY_LIMIT
 from newsletter.sources.http import Client
 from newsletter.sources.net.answers import Answer
@@ -59,9 +59,9 @@ def test_a_sitemap_says_what_is_written_beside_it(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", sitemap_files(), ids=lambda path: path.name)
-def test_the_kind_of_a_sitemap_is_found(path: Path) -> None:
+def test_the_shape_of_a_sitemap_is_seen(path: Path) -> None:
     packed = Answer("https://feeds.example/sitemap.xml.gz", gzip.compress(path.read_bytes()), "application/x-gzip")
-    assert detect_kind(answer(path)) == detect_kind(packed) == "sitemap"
+    assert shape_of(answer(path).body) is shape_of(packed.body) is Shape.SITEMAP
     assert parse_sitemap(packed).fetched.items == parse_sitemap(answer(path)).fetched.items
     assert pickle.loads(pickle.dumps(parse_sitemap(packed))) == parse_sitemap(packed)
 

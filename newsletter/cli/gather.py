@@ -29,12 +29,8 @@ def gather(
     Exits with 3 when a source failed. Example: newsletter gather harbour-post
     """
     from newsletter import gather as stage
-    from newsletter import newsroom
 
     app = open_app()
-    with app.db.reading() as session:
-        for slug in sources or ():
-            newsroom.find_source(session, slug)  # a mistyped name is answered with those most like it
     seen: list[SourceReport] = []
     with progress("Reading sources") as advance:
 

@@ -176,7 +176,7 @@ class _Weights:
         self.top = math.log(self.stories / (1 + PRIOR_STORIES * RARE_SHARE))
         #: Weights of terms by language and factor: equal weights are one object, for a week has a million of them.
         self.tables: dict[tuple[str, float], dict[str, float]] = defaultdict(dict)
-        self.parts: dict[str, tuple[str, ...]] = {}
+        self.parts: dict[tuple[str, str], tuple[str, ...]] = {}
         self.known_names: dict[tuple[str, str], bool] = {}
 
     def vector(
@@ -242,11 +242,11 @@ class _Weights:
         return weight if weight > 0.12 else 0.0
 
     def _parts_of(self, term: str, language: str) -> tuple[str, ...]:
-        parts = self.parts.get(term)
+        parts = self.parts.get((term, language))
         if parts is None:
             ends = (self._known(term[place:], language) for place in range(4, len(term) - 3))
             begins = (self._known(term[:place], language) for place in range(len(term) - 4, 3, -1))
-            parts = self.parts[term] = (*next(filter(None, ends), ()), *next(filter(None, begins), ()))
+            parts = self.parts[term, language] = (*next(filter(None, ends), ()), *next(filter(None, begins), ()))
         return parts
 
     def _known(self, part: str, language: str) -> tuple[str, ...]:

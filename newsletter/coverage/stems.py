@@ -1,7 +1,8 @@
 """One form for the forms of a word, by cheap suffix rules for the families of languages that news is written in.
 
 These are not the stemmers of linguistics. Two words that share a stem only make two headlines a little more alike, so a
-rule may be rough; it must be quick, the same for every form of a name, and never leave less than four letters.
+rule may be rough; it must be quick, the same for every form of a name, and leave enough of a word to tell it by, which
+is four letters of a longer one as a rule.
 """
 
 from __future__ import annotations

@@ -87,10 +87,9 @@ def gather(
     """Read every enabled source, or those named in `only`, store their stories, and return a report for each by slug.
 
     A source that failed before is left alone until its next try, unless it is named; with `every`, so is one that was
-    read since. `open_source(kind, url)` makes a
-    source; `progress` is called after each is stored. Sources are stored in the order of their slugs, so that which of
-    two brings a story first does not depend on the network. Raises NotFound, before anything is fetched, for an unknown
-    slug.
+    read since. `open_source(kind, url)` makes a source; `progress` is called after each is stored. They are stored in
+    the order of their slugs, so that which of two brings a story first does not depend on the network. Raises NotFound,
+    before anything is fetched, for an unknown slug.
     """
     with db.reading() as session:
         jobs, resting = _jobs(session, only, every, clock())
@@ -105,12 +104,14 @@ def gather(
 
 
 def _stored(db: Database, reading: Reading) -> SourceReport:
-    """Store what was read; where the database is busy for too long, say so and go on: it is read again next time."""
+    """Store what was read; where the database cannot (locked for too long, full), say why and go on with the others."""
     try:
         return store(db, reading)
     except OperationalError as error:
         logger.warning("action=gather source=%s could not be stored: %s", reading.slug, error)
-        return SourceReport(reading.slug, error="The database was busy for too long; it is read again the next time.")
+        cause = plain_text(str(error.orig).partition("\n")[0]).rstrip(".")
+        sentence = f"Its stories could not be stored: {cause}. It is read again the next time."
+        return SourceReport(reading.slug, error=sentence)
 
 
 def _jobs(
@@ -121,7 +122,7 @@ def _jobs(
     known = {source.slug for source in sources}
     for slug in sorted(only):
         if slug not in known:
-            raise NotFound("source", slug, "" if known else "There are none yet.", known=known)
+            raise NotFound("source", slug, "" if known else "Add one with `newsletter source add`.", known=known)
     wanted = [source for source in sources if (source.slug in only if only else source.enabled)]
     if every is not None:
         wanted = [source for source in wanted if is_due(source, every, now) or is_resting(source, now)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import cast
 from urllib.parse import urlsplit
 
 from sqlmodel import Session, col, select
@@ -39,7 +38,7 @@ def add_story(db: Database, url: str, fetched: Fetched, now: datetime) -> Added:
     It belongs to the source of its outlet, else to a new one of the site's name. Raises Refused with the reason when
     there is nothing to keep.
     """
-    kept, problems = candidates(fetched.items, language="", now=now)
+    kept, problems = candidates(fetched.items, language="", now=now, name=fetched.title)
     if not kept:
         raise Refused(" ".join((*fetched.problems, *problems)) or f"There is no story at {url}.")
     candidate = kept[0]
@@ -66,8 +65,9 @@ def _outlet(session: Session, link: str, name: str) -> Source:
     of_site = [source for source in sources if site(source.url) == site(link)]
     named = next((source for source in of_site if name and source.name == name), None)
     on_host = next((source for source in of_site if _host(source.url) == _host(link)), None)
-    if named or (on_host and site(link) not in SHARED_SITES):
-        return named or cast("Source", on_host)
+    outlet = named or (on_host if site(link) not in SHARED_SITES else None)
+    if outlet is not None:
+        return outlet
     name = name or _host(link)
     if name in {source.name for source in sources}:
         name = f"{name} ({_host(link)})"  # readers must see that it is another

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import chain, count
 
 import sqlalchemy as sa
 from sqlmodel import Session, SQLModel, col, delete, insert, select
@@ -47,10 +48,9 @@ def index(db: Database, now: datetime) -> None:
 
 def region_words(region: Region) -> RegionWords:
     """Return a region's row as the gazetteer takes it."""
-    south_west_north_east = region.area
     area = None
-    if south_west_north_east:
-        south, west, north, east = south_west_north_east
+    if region.area:
+        south, west, north, east = region.area
         area = (south, west, north, east)
     return RegionWords(region.code, region.name, tuple(region.words), region.parent, area)
 
@@ -208,13 +208,15 @@ def coverage_numbers(groups: Sequence[tuple[int, ...]], before: dict[int, int | 
     """Return story id -> number of its coverage, for the stories in groups.
 
     A group keeps the number that most of its stories had, so that an issue that was sent still knows it; of two groups
-    that claim one number the larger has it. A new group is named by its first story.
+    that claim one number the larger has it. A new group is named by its first story. One whose stories' numbers and ids
+    all name other groups gets a number below zero, which is no story's id, and keeps it like any other.
     """
     after: dict[int, int] = {}
     taken: set[int] = set()
     for members in sorted(groups, key=lambda one: (-len(one), min(one))):
         had = Counter(number for number in map(before.get, sorted(members)) if number is not None)
-        claims = [number for number, _ in had.most_common()] + sorted(members)
+        spare = count(-min(members), -1)
+        claims = chain((number for number, _ in had.most_common()), sorted(members), spare)
         number = next(number for number in claims if number not in taken)
         taken.add(number)
         after |= dict.fromkeys(members, number)

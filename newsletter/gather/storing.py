@@ -61,8 +61,9 @@ def store(db: Database, reading: Reading) -> SourceReport:
         source = session.get(Source, reading.source_id, with_for_update=True)
         if source is None:
             return SourceReport(reading.slug, error="The source was removed while it was being read.")
-        source.fetched_at = reading.at if reading.asked else source.fetched_at
-        source.first_fetched_at = source.first_fetched_at or reading.at
+        if reading.asked:
+            source.fetched_at = reading.at
+            source.first_fetched_at = source.first_fetched_at or reading.at
         if reading.error:
             _note_failure(source, reading)
             return SourceReport(reading.slug, error=reading.error)
@@ -153,6 +154,7 @@ def _update(story: Story, changed: dict[str, str], now: datetime) -> None:
         setattr(story, name, value)
     if "image_url" in changed:
         story.picture = story.picture_problem = ""
+        story.picture_tried_at = None
     story.updated_at = now
     story.tagged_as = ""
 

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import lru_cache
 
 from newsletter.regions.data import read_sections
 from newsletter.regions.text import script
-
-#: For each language, what may follow the part of a name that never changes. "" is any language: the name as it is.
-Tails = Mapping[str, frozenset[str]]
 
 _CYRILLIC = frozenset({"uk", "ru", "be", "bg", "mk", "sr"})
 _SCRIPT_LANGUAGES = {

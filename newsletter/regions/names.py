@@ -114,7 +114,6 @@ _GENERIC = frozenset(
         "general",
         "distrito",
         "federal",
-        "capital",
         "territory",
         "coast",
     ]

@@ -56,6 +56,7 @@ class Text:
         return cls(exact, folded, f" {spaced(folded)}", len(head), starts, _case(head), case)
 
     def case_at(self, position: int) -> Case:
+        """Return what capitals can tell in the part of the text that the position is in."""
         return self.headline_case if position <= self.headline_end else self.summary_case
 
 
@@ -107,6 +108,7 @@ def joins(character: str) -> bool:
 
 
 def is_mark(character: str) -> bool:
+    """Say whether the character is a mark that belongs to the letter before it (Unicode category M)."""
     return unicodedata.category(character)[0] == "M"
 
 

@@ -52,8 +52,7 @@ class Usage(Enum):
     PERSON = ("a person", 0.0)
     STREET = ("a street", 0.0)
 
-    def __init__(self, meaning: str, share: float) -> None:
-        self.meaning = meaning
+    def __init__(self, _meaning: str, share: float) -> None:
         self.share = share
 
 

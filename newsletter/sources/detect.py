@@ -35,7 +35,6 @@ class Shape(StrEnum):
 
 #: What is surely no feed. Of the other shapes only a parser can say.
 NO_FEED = frozenset({Shape.JSON_FEED, Shape.PAGE, Shape.JSON, Shape.SITEMAP, Shape.OPML})
-_KINDS = {Shape.FEED: "feed", Shape.JSON_FEED: "jsonfeed", Shape.SITEMAP: "sitemap"}
 
 _ADVICE = {
     Shape.FEED: "Add the source with --kind feed.",
@@ -44,14 +43,6 @@ _ADVICE = {
     Shape.PAGE: "Look on it for a link called RSS or Feed and use that address.",
     Shape.OPML: "Add the feeds it lists one by one.",
 }
-
-
-def detect_kind(answer: Answer) -> str:
-    """Return the kind of source that can read `answer`: feed, jsonfeed or sitemap. Raises FetchError if none can."""
-    kind = _KINDS.get(shape_of(answer.body))
-    if kind is None:
-        raise refusal(answer, "a feed")
-    return kind
 
 
 def refusal(answer: Answer, wanted: str) -> FetchError:

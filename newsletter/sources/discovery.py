@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from newsletter.errors import FetchError
-from newsletter.sources import KINDS, Fetched, Item, Previous, load_source
+from newsletter.sources import Fetched, Item, Previous
 from newsletter.sources.detect import Shape, refusal, shape_of
 from newsletter.sources.feed import parse_feed
 from newsletter.sources.feeds.decoding import inflated
@@ -31,6 +31,7 @@ from newsletter.sources.pages.feedlinks import (
     web_address,
 )
 from newsletter.sources.pages.links import Section
+from newsletter.sources.sitemap import SitemapSource
 from newsletter.stories import NotAWebAddress, canonical_url
 
 #: Requests that the search may make for feeds, and then for sitemaps.
@@ -44,6 +45,7 @@ _END = re.compile(
     rb"</(?:[\w.-]+:)?(?:rss|rdf|feed|channel)\s*>|<(?:[\w.-]+:)?(?:rss|rdf|feed)\b[^>]*/>", re.IGNORECASE
 )
 _BREAKS_OFF = "The feed breaks off before its first story."
+_NO_NEWS = "There are no stories in this sitemap. Use the publisher's feed, or a news sitemap."
 
 
 @dataclass(frozen=True)
@@ -98,8 +100,6 @@ def find_feeds(client: Client, url: str) -> Found:
         return search.found()
     if shape_of(answer.body) is not Shape.PAGE:
         search.add(address, answer, "the address itself")
-        if not search.candidates:
-            raise refusal(answer, "a feed")
         return search.found()
     search.around(answer)
     if not search.candidates:
@@ -168,19 +168,16 @@ class _Search:
         return Found(tuple(order), self.requests)
 
     def add(self, url: str, answer: Answer, where: str, *, is_about_comments: bool = False) -> None:
-        """Note what `answer` is when it can be read as a source, and is none of those that are known.
+        """Note what source `answer` is, unless it is one of those that are known.
 
-        One that has moved for good is noted by its new address.
+        One that has moved for good is noted by its new address. Raises FetchError when it cannot be read as a source.
         """
         url = answer.moved_to or url
-        try:
-            kind, fetched = self._read(url, answer)
-        except FetchError:
-            return
+        kind, fetched = self._read(url, answer)
         stories = {item.url for item in fetched.items}
         # Most sitemaps list addresses only; they are no news.
         if not stories and kind == "sitemap":
-            return
+            raise FetchError(url, next(iter(fetched.problems), _NO_NEWS))
         if stories and any(stories == {item.url for item in one.items} for one in self.candidates):
             return
         problems = fetched.problems if stories or not _breaks_off(answer) else (_BREAKS_OFF, *fetched.problems)
@@ -193,8 +190,8 @@ class _Search:
                 return "feed", self.client.parse(parse_feed, answer)
             case Shape.JSON_FEED:
                 return "jsonfeed", self.client.parse(parse_json_feed, answer)
-            case Shape.SITEMAP if "sitemap" in KINDS:
-                return "sitemap", load_source("sitemap", url, self.client).fetch(Previous())
+            case Shape.SITEMAP:
+                return "sitemap", SitemapSource(url, self.client).fetch(Previous())
         raise refusal(answer, "a feed")
 
     def _get(self, url: str) -> Answer:
@@ -208,15 +205,16 @@ class _Search:
         return any(one.items and not one.is_about_comments for one in self.candidates)
 
     def _each(self, links: Iterable[FeedLink], page_url: str, where: str) -> None:
+        """Read what the links lead to, while requests are left. What cannot be read as a source is passed over."""
         for link in links:
             if self.left <= 0 or _key(link.url) in self.asked:
                 continue
             self.left -= 1
             try:
                 answer = self._get(link.url)
+                self.add(link.url, answer, where, is_about_comments=is_about_comments(link, page_url))
             except FetchError:
                 continue
-            self.add(link.url, answer, where, is_about_comments=is_about_comments(link, page_url))
 
     def _front_page(self, url: str) -> None:
         """Look at what the site's front page links to."""
@@ -241,7 +239,7 @@ class _Search:
 
     def _sitemaps(self, url: str) -> None:
         """Look for a Google News sitemap: those that robots.txt names, then the usual places."""
-        self.left = SITEMAP_REQUESTS if "sitemap" in KINDS else 0
+        self.left = SITEMAP_REQUESTS
         parts = urlsplit(url)
         named = [one for one in robots_of(self.client).rules([url]).sitemaps if "news" in one.lower()]
         places = [*named, *(f"{parts.scheme}://{parts.netloc}{place}" for place in SITEMAP_PLACES)]
@@ -251,13 +249,21 @@ class _Search:
                 return
 
     def _page(self, answer: Answer, page: PageLinks) -> None:
-        """Take the page itself when it lists articles; some are read to see whether that goes well."""
+        """Take the page itself when it lists articles; some are read to see whether that goes well.
+
+        Raises FetchError when they are closed to programs and nothing else was found.
+        """
         if len(page.articles) < _FEWEST_ARTICLES:
             return
         try:
             rules = robots_of(self.client).require(answer.url)
-        except FetchError:
-            return
+        except FetchError as error:
+            if self.candidates:
+                return
+            sentence = (
+                f"No feed was found on this page or in the usual places. Its articles are not read: {error.sentence}"
+            )
+            raise FetchError(answer.url, sentence) from error
         source = _Sample(answer.url, self.client)
         fetched = source.read(answer, Section(page.title, page.articles), Memory(), rules.delay)
         if fetched.items:

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from newsletter.errors import FetchError
 from newsletter.sources import Fetched, Item
-from newsletter.sources.detect import detect_kind, shape_of
+from newsletter.sources.detect import shape_of
 from newsletter.sources.feed import parse_feed
 from newsletter.sources.jsonfeed import parse_json_feed
 from newsletter.sources.net.answers import Answer
@@ -97,7 +97,6 @@ READERS: dict[str, Callable[[Answer], object]] = {
     "jsonfeed": parse_json_feed,
     "sitemap": parse_sitemap,
     "shape": lambda answer: shape_of(answer.body),
-    "kind": detect_kind,
     "html": _html,
 }
 

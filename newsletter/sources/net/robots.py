@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, proxy
 
 from newsletter.errors import FetchError
 from newsletter.sources.http import Client
@@ -46,10 +46,10 @@ class _File:
 
 
 class Robots:
-    """The robots.txt files of the sites that a client reads from, each fetched once a day."""
+    """The robots.txt files of the sites that a client reads from, each fetched once a day. The client is not kept."""
 
     def __init__(self, client: Client, clock: Callable[[], float] = time.monotonic) -> None:
-        self._client = client
+        self._client: Client = proxy(client)  # or `robots_of` would keep both for ever
         self._clock = clock
         self._files: dict[str, _File] = {}
 

@@ -161,6 +161,7 @@ def pixels(value: object) -> int:
 
 
 def truth(value: object) -> bool | None:
+    """Return what a value says of yes or no: True, "true" or an address that ends so; None when it says neither."""
     said = next(iter(strings(value)), "") if not isinstance(value, bool) else str(value)
     return {"true": True, "false": False}.get(said.strip().lower().rpartition("/")[2])
 
