@@ -113,7 +113,8 @@ class Story(SQLModel, table=True):
     first_seen_at: datetime = Field(sa_type=UtcDateTime)
     #: When its title, summary or picture last changed at the source.
     updated_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
-    #: The id of the first story about the same event, for each story of a group; None for one that stands alone.
+    #: The id of the first story about the same event, for each story of a group, or a number below zero where every
+    #: such id names another event; None for one that stands alone.
     coverage: int | None = Field(default=None)
     #: Which regions and sources its tags were made from; empty when it has to be tagged again.
     tagged_as: str = Field(default="", max_length=16, sa_column_kwargs=_EMPTY)
@@ -139,6 +140,8 @@ class Picture(SQLModel, table=True):
     width: int
     height: int
     body: bytes
+    #: The small copy that cards show; empty when this one is small enough.
+    small: str = Field(default="", max_length=64, sa_column_kwargs=_EMPTY)
     created_at: datetime = Field(sa_type=UtcDateTime)
 
 
@@ -203,6 +206,15 @@ class Edition(SQLModel, table=True):
     max_age_days: int = Field(default=8)
     #: In a thin week, stories of the region that its regions lie in fill the issue up to `min_stories`.
     fall_back: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
+    #: Its colour on light and on dark ground, such as #0F4C5C; empty for ours.
+    accent: str = Field(default="", max_length=7, sa_column_kwargs=_EMPTY)
+    accent_dark: str = Field(default="", max_length=7, sa_column_kwargs=_EMPTY)
+    #: A picture of its name, for the top of the mail: its address, and how many pixels wide it is shown.
+    logo_url: str = Field(default="", max_length=2000, sa_column_kwargs=_EMPTY)
+    logo_width: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    #: Whether readers get a mail when they have joined, and when they have left on the page.
+    welcome: bool = Field(default=True, sa_column_kwargs={"server_default": true()})
+    goodbye: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
     created_at: datetime = Field(sa_type=UtcDateTime)
     enabled: bool = Field(default=True)
 
@@ -266,6 +278,15 @@ class Issue(SQLModel, table=True):
     #: The editor's own; empty means made from the lead.
     subject_override: str = Field(default="", max_length=400)
     preheader_override: str = Field(default="", max_length=400)
+    #: The editor's words above the lead, below the stories, and on what an earlier issue had wrong. Markdown's
+    #: paragraphs, emphasis and links.
+    intro: str = Field(default="", sa_column=Column(Text, nullable=False, server_default=text("''")))
+    closing: str = Field(default="", sa_column=Column(Text, nullable=False, server_default=text("''")))
+    corrections: str = Field(default="", sa_column=Column(Text, nullable=False, server_default=text("''")))
+    #: The warnings of preflight that were accepted at the approval: rule, message, reason, by.
+    accepted: list[dict[str, str]] = Field(default_factory=list, sa_column=Column(JSON, nullable=True))
+    #: When the editors were asked to review it.
+    review_asked_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     approved_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     approved_by: str = Field(default="", max_length=200)
     sending_since: datetime | None = Field(default=None, sa_type=UtcDateTime)
@@ -313,6 +334,10 @@ class IssueStory(SQLModel, table=True):
     #: The editor's words; empty means the source's.
     headline: str = Field(default="", sa_column=Column(Text, nullable=False))
     summary: str = Field(default="", sa_column=Column(Text, nullable=False))
+    #: The editor's own picture (`Picture.sha256`, or "none" for no picture), its description and its credit.
+    picture: str = Field(default="", max_length=64, sa_column_kwargs=_EMPTY)
+    image_alt: str = Field(default="", max_length=500, sa_column_kwargs=_EMPTY)
+    image_credit: str = Field(default="", max_length=200, sa_column_kwargs=_EMPTY)
     score: float = Field(default=0.0)
     reasons: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
     #: Headline and summary as the source had them when the issue was approved, to tell an update by.

@@ -48,6 +48,15 @@ class SuppressionReason(StrEnum):
     MANUAL = "manual"
 
 
+class LetterKind(StrEnum):
+    """Which mail a reader is owed for what they did."""
+
+    #: They are on a list now.
+    WELCOME = "welcome"
+    #: They have left a list on the page.
+    GOODBYE = "goodbye"
+
+
 class MailingList(SQLModel, table=True):
     """A list of readers. Editions are sent to one."""
 
@@ -94,6 +103,27 @@ class Subscription(SQLModel, table=True):
     #: How often the reader's server put the confirmation mail off, and when it may be tried again.
     confirmation_tries: int = Field(default=0)
     confirmation_not_before: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class Letter(SQLModel, table=True):
+    """A mail that one reader is owed for one thing they did. `sent_at` is empty while it waits to be sent."""
+
+    __tablename__ = "letter"
+    __table_args__ = (
+        UniqueConstraint("subscription_id", "kind", "caused_at"),
+        Index(None, "sent_at", "caused_at"),
+        one_of("kind", LetterKind),
+    )
+
+    id: int = Field(default=None, primary_key=True)
+    subscription_id: int = Field(foreign_key="subscription.id")
+    kind: LetterKind = Field(sa_type=word_type(LetterKind))
+    #: When they did it: `Subscription.changed_at`. When that has moved on, the letter is not sent any more.
+    caused_at: datetime = Field(sa_type=UtcDateTime)
+    sent_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    #: How often the reader's server put it off, and when it may be tried again.
+    tries: int = Field(default=0)
+    not_before: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
 class Consent(SQLModel, table=True):
