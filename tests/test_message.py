@@ -1,4 +1,4 @@
-"""One mail for one reader as the bytes of an internet message."""
+"""One mail for one reader: the values that fill it, and the bytes of an internet message."""
 
 from __future__ import annotations
 
@@ -7,16 +7,22 @@ import email.policy
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from newsletter.delivery import example_values
+from newsletter.delivery.ledger import Reader
+from newsletter.delivery.message import name_to_show, recipient
 from newsletter.errors import ConfigurationError, ProviderRefused, Refused
-from newsletter.mail import HOLES, Mail, Recipient, Sender, header_text
+from newsletter.mail import VALUES, Mail, Recipient, Sender, block_tags, header_text
+from newsletter.models import Edition
 from newsletter.providers.message import ascii_address, build, check_mail, header_value, refuse_unsendable
+from subscribers.tokens import Signer
+from tests.builders import edition_fields
 from tests.contracts.providers import NONCE, make_mail, make_reader
 from tests.servers.smtp import parsed
 
@@ -206,9 +212,12 @@ class TestAnyText:
 
     @settings(max_examples=400, deadline=None)
     @given(
-        subject=ANY_TEXT, sender=ANY_TEXT, reader=ANY_TEXT, values=st.fixed_dictionaries(dict.fromkeys(HOLES, ANY_TEXT))
+        subject=ANY_TEXT,
+        sender=ANY_TEXT,
+        reader=ANY_TEXT,
+        values=st.fixed_dictionaries(dict.fromkeys(VALUES, ANY_TEXT)),
     )
-    @example(subject=BCC, sender=BCC, reader=BCC, values=dict.fromkeys(HOLES, BCC))
+    @example(subject=BCC, sender=BCC, reader=BCC, values=dict.fromkeys(VALUES, BCC))
     def test_adds_no_header_and_raises_nothing(
         self, subject: str, sender: str, reader: str, values: Mapping[str, str]
     ) -> None:
@@ -300,6 +309,67 @@ class TestAddresses:
             ascii_address(address)
 
 
+EDITION = Edition(**edition_fields("fens", 1))
+SEND_AT = datetime(2026, 11, 29, 6, 0, tzinfo=UTC)
+
+
+def claimed(name: str = "", since: datetime = DATE) -> Recipient:
+    reader = Reader("d1", 1, "ada@example.org", name, 7, since)
+    return recipient(reader, EDITION, SEND_AT, Signer(["k" * 32]), "https://n.example")
+
+
+class TestReadersValues:
+    """Issue 4, point 3."""
+
+    def test_are_all_that_a_mail_may_need(self) -> None:
+        assert set(claimed().values) == set(VALUES)
+        assert set(example_values("a@b.example", "t1", EDITION, "https://n.example", DATE)) == set(VALUES)
+
+    @pytest.mark.parametrize(
+        ("since", "new"),
+        [
+            (SEND_AT - timedelta(days=400), ""),
+            (SEND_AT - timedelta(days=31, seconds=1), ""),
+            (SEND_AT - timedelta(days=31), "yes"),
+            (SEND_AT - timedelta(days=3), "yes"),
+            (SEND_AT + timedelta(hours=2), "yes"),  # while an issue waits, readers may join
+        ],
+    )
+    def test_tell_who_is_new_by_the_issue_s_time(self, since: datetime, new: str) -> None:
+        """Not by the clock: a copy that is sent again later is the same copy."""
+        assert claimed(since=since).values["new"] == new
+
+    @pytest.mark.parametrize(
+        ("name", "shown"),
+        [
+            ("", ""),
+            (" \t\u2028", ""),
+            ("Ada Lovelace", "Ada Lovelace"),
+            ("Ada\r\nBcc: a@b.c", "Ada Bcc: a@b.c"),
+            ("\u202eada\u202c\u2066x\u2069\u200f\u061c", "adax"),
+            ("Żółw 🦉 <b>&", "Żółw 🦉 <b>&"),
+            ("می\u200cخواهم", "می\u200cخواهم"),
+            ("x" * 101, "x" * 99 + "…"),
+            ("\ud800x", "x"),
+        ],
+    )
+    def test_hold_a_name_that_can_stand_in_a_sentence(self, name: str, shown: str) -> None:
+        assert claimed(name).values["name"] == shown
+
+    @given(ANY_TEXT | st.text())
+    def test_hold_one_short_line_for_any_name(self, name: str) -> None:
+        shown = name_to_show(name)
+        assert len(shown) <= 100
+        assert len(shown.splitlines()) <= 1
+        assert not re.search("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]", shown)
+
+    def test_of_an_example_can_be_those_of_any_reader(self) -> None:
+        example = example_values("a@b.example", "t1", EDITION, "https://n.example", DATE, name="", new=False)
+        assert (example["name"], example["new"]) == ("", "")
+        usual = example_values("a@b.example", "t1", EDITION, "https://n.example", DATE)
+        assert all(usual.values())
+
+
 class TestMailsThatCannotBeSent:
     @pytest.mark.parametrize(
         ("mail", "words"),
@@ -309,6 +379,7 @@ class TestMailsThatCannotBeSent:
             (make_mail(headers=(*make_mail().headers, ("Bcc", "a@b.c"))), "'Bcc', which is not its to set"),
             (make_mail(headers=(*make_mail().headers, ("Content-Type", "text/x"))), "'Content-Type'"),
             (make_mail(headers=(*make_mail().headers, ("X-Evil\r\nBcc", "a@b.c"))), "not its to set"),
+            (make_mail(html=block_tags(NONCE, html=True)["new"]), 'does not close `for_readers("new")`'),
             (make_mail(sender=Sender("Fens", "no address")), "'no address' cannot be sent to"),
             (make_mail(sender=Sender("Fens", "a@b.example", "nöbody@b.example")), "nöbody@b.example"),
         ],

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped] # it ships no types
 
 from newsletter.errors import ConfigurationError, ProviderRefused
-from newsletter.mail import HOLES, Mail, Outcome, Recipient, Sender, Status, hole_tag
+from newsletter.mail import VALUES, Mail, Outcome, Recipient, Sender, Status, block_tags, hole_tag, substitution_bytes
 from newsletter.providers import load_provider
 from newsletter.providers.sendgrid import SendGridProvider, request_body
 from newsletter.providers.sendgrid.answer import Answer, Then, judge, retry_after
@@ -107,7 +107,7 @@ class TestRequest:
         mail = make_mail()
         body = request_body(mail, make_readers(1))
         assert [part["type"] for part in body["content"]] == ["text/plain", "text/html"]
-        assert [part["value"] for part in body["content"]] == [mail.text, mail.html]
+        assert [part["value"] for part in body["content"]] == [mail.tagged_text, mail.tagged_html]
         assert body["from"] == {"email": "weekly@news.example.org", "name": "Fen Weekly, the"}
         assert body["reply_to"] == {"email": "editors@news.example.org"}
         assert body["subject"] == mail.subject
@@ -177,6 +177,30 @@ class TestRequest:
         body = request_body(make_mail(), [make_reader(1, name=name)])
         assert body["personalizations"][0]["to"][0].get("name") == written
 
+    def test_a_block_is_one_substitution_filled_or_empty(self) -> None:
+        """Of a reader's values it holds what the block shows them, and of other readers' blocks nothing."""
+        tags, name = block_tags(NONCE, html=True), hole_tag(NONCE, "name", html=True)
+        mail = make_mail(html=f"<p>{tags['name']}Dear <b>{name}</b>{tags['end']}</p>", text="x")
+        body = request_body(mail, make_readers(2))
+        assert body["content"][1]["value"] == f"<p>-{NONCE}h.block1-</p>"
+        assert [one["substitutions"] for one in body["personalizations"]] == [
+            {f"-{NONCE}h.block1-": "Dear <b>Ada &amp; &lt;Zoë&gt; 🦉</b>"},
+            {f"-{NONCE}h.block1-": ""},
+        ]
+
+    @pytest.mark.parametrize(("over", "refused"), [(0, False), (1, True)])
+    def test_blocks_count_among_the_bytes_that_sendgrid_takes(self, over: int, refused: bool) -> None:
+        """10,000 a personalization, by SendGrid's description of its API."""
+        tags, tag = block_tags(NONCE, html=True), f"-{NONCE}h.block1-"
+        inside = "é" * ((10_000 - len(tag)) // 2) + "x" * ((10_000 - len(tag)) % 2 + over)
+        mail = make_mail(html=f"{tags['new']}{inside}{tags['end']}", text="x")
+        assert substitution_bytes(mail, make_reader(1).values) == 10_000 + over
+        if refused:
+            with pytest.raises(ConfigurationError, match="SendGrid takes 10000"):
+                request_body(mail, make_readers(1))
+        else:
+            assert list(violations(request_body(mail, make_readers(1)))) == []
+
     def test_values_that_are_too_long_are_refused(self) -> None:
         reader = make_reader(1)
         long = Recipient("d1", reader.address, "", {**reader.values, "unsubscribe_url": "https://n/" + "x" * 10_000})
@@ -188,7 +212,7 @@ class TestRequest:
     def test_any_text_gives_a_request_that_breaks_no_rule(self, data: st.DataObject) -> None:
         """Threat 1 on the JSON path: 0 extra headers, 0 exceptions."""
         text = st.text(max_size=30) | st.just("=?UTF-8?Q?x=0D=0ABcc:_a@b.c?=") | st.just("x\r\nBcc: a@b.c")
-        values = data.draw(st.fixed_dictionaries(dict.fromkeys(HOLES, text)))
+        values = data.draw(st.fixed_dictionaries(dict.fromkeys(VALUES, text)))
         subject = data.draw(text.map(lambda drawn: f"s{drawn}"))
         mail = make_mail(subject=subject, sender=Sender(data.draw(text), "weekly@news.example.org"))
         body = request_body(mail, [Recipient("d1", "ada@example.org", data.draw(text), values)])

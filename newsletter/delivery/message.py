@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from newsletter.delivery.ledger import Reader
 from newsletter.mail import Mail, Recipient, hole_tag
 from newsletter.models import Edition
 from newsletter.render import Language
+from newsletter.render.text import display_text, shortened
 from subscribers.models import MailingList
 from subscribers.tokens import Purpose, Signer
+
+#: Who joined the list at most this long before an issue's time is new to it: "this month", whichever month it is.
+NEW_FOR = timedelta(days=31)
+_NAME_LENGTH = 100
+#: Marks of reading direction that `display_text` leaves to texts longer than a name.
+_DIRECTION = re.compile("[\u061c\u200e\u200f]")
 
 
 def with_list_headers(mail: Mail, edition: Edition, mailing_list: MailingList, week: str, base_url: str) -> Mail:
@@ -27,6 +35,7 @@ def with_list_headers(mail: Mail, edition: Edition, mailing_list: MailingList, w
         headers=(
             ("Message-ID", f"<{delivery_id}@{domain}>"),
             ("List-Id", f"<{mailing_list.slug}.lists.{domain}>"),
+            ("List-Post", "NO"),  # RFC 2369, section 3.4: nobody can write to the list
             ("List-Unsubscribe", f"<{base_url}/u/{token}>, <{by_mail}>"),
             ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
             ("Feedback-ID", f"{week}:{edition.slug}:issue:{sender_id}"),
@@ -34,12 +43,14 @@ def with_list_headers(mail: Mail, edition: Edition, mailing_list: MailingList, w
     )
 
 
-def recipient(reader: Reader, edition: Edition, signer: Signer, base_url: str) -> Recipient:
-    """Return a claimed reader as the provider needs them."""
+def recipient(reader: Reader, edition: Edition, send_at: datetime, signer: Signer, base_url: str) -> Recipient:
+    """Return a claimed reader as the provider needs them. `send_at` is when the issue was to be sent."""
     token = signer.sign(Purpose.UNSUBSCRIBE, reader.subscription_id)
     preferences = signer.sign(Purpose.PREFERENCES, reader.subscription_id)
     values = {
         "address": reader.address,
+        "name": name_to_show(reader.name),
+        "new": "yes" if reader.since >= send_at - NEW_FOR else "",
         "since": day_in_words(reader.since, edition),
         "token": token,
         "unsubscribe_url": f"{base_url}/u/{token}",
@@ -47,6 +58,14 @@ def recipient(reader: Reader, edition: Edition, signer: Signer, base_url: str) -
         "delivery_id": reader.delivery_id,
     }
     return Recipient(reader.delivery_id, reader.address, reader.name, values)
+
+
+def name_to_show(name: str) -> str:
+    """Return a reader's name, which anybody may have typed, as one line of at most 100 characters.
+
+    It has no control characters and nothing that turns the reading direction of the text around it.
+    """
+    return shortened(display_text(_DIRECTION.sub("", name)), _NAME_LENGTH)
 
 
 def day_in_words(moment: datetime, edition: Edition) -> str:

@@ -65,6 +65,7 @@ class SendReport:
 class _Begun:
     mail: Mail
     edition: Edition
+    send_at: datetime
     planned: int
     held: int
     go_on: bool
@@ -124,12 +125,13 @@ def _begin(db: Database, issue_id: int, post: Post, *, by_hand: bool) -> _Begun:
         if not by_hand and issue.stops >= MAX_STOPS:
             issue.reason = f"held: the sending stopped in mid-chunk {issue.stops} times; look at the log first"
         waiting = issue.next_try_at is not None and issue.next_try_at > post.clock()
-        return _Begun(mail, edition, planned, held, go_on=not issue.reason and not waiting)
+        return _Begun(mail, edition, issue.send_at, planned, held, go_on=not issue.reason and not waiting)
 
 
 def _send_chunk(db: Database, claimed: Claim, begun: _Begun, post: Post) -> bool:
     """Send one chunk and record what became of it; tell whether the next may follow."""
-    recipients = [recipient(reader, begun.edition, post.signer, post.base_url) for reader in claimed.readers]
+    edition, send_at = begun.edition, begun.send_at
+    recipients = [recipient(reader, edition, send_at, post.signer, post.base_url) for reader in claimed.readers]
     try:
         outcomes = post.provider.send(begun.mail, recipients)
     except ProviderRefused as error:

@@ -21,7 +21,7 @@ from urllib.parse import quote
 from email_validator import EmailNotValidError, validate_email
 
 from newsletter.errors import ConfigurationError, NewsletterError, ProviderRefused, Refused
-from newsletter.mail import Mail, Recipient, header_text
+from newsletter.mail import Mail, Recipient, check_blocks, header_text
 
 _CRLF = "\r\n"
 #: RFC 2047 section 2: a line with an encoded-word has at most 76 characters. RFC 5322 section 2.1.1 would allow 78.
@@ -80,6 +80,7 @@ def check_mail(mail: Mail) -> None:
         raise Refused(f"The mail sets the header {repeated[0]} more than once (RFC 2369, RFC 5322 section 3.6).")
     if "message-id" not in (name.lower() for name in names):
         raise Refused("The mail has no Message-ID. Make one from the delivery, so that a retry carries the same.")
+    check_blocks(mail)
     ascii_address(mail.sender.address)
     if mail.sender.reply_to:
         ascii_address(mail.sender.reply_to)

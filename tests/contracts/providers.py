@@ -10,22 +10,26 @@ from typing import Protocol
 import pytest
 
 from newsletter.errors import ProviderRefused
-from newsletter.mail import HOLES, Mail, Recipient, Sender, Status, hole_tag
+from newsletter.mail import HOLES, Mail, Recipient, Sender, Status, block_tags, hole_tag
 from newsletter.providers import Checkable, Provider
 
 NONCE = "0a1b2c3d4e5f6071"
 
 
 def make_mail(**changes: object) -> Mail:
-    """Return a mail in several languages with every hole in both parts, and the headers of a list."""
+    """Return a mail in several languages with every hole and blocks in both parts, and the headers of a list."""
     link = hole_tag(NONCE, "unsubscribe_url", html=True)
     holes_in_html = " ".join(hole_tag(NONCE, name, html=True) for name in HOLES)
     holes_in_text = "\n".join(hole_tag(NONCE, name) for name in HOLES)
+    only_in_html, only = block_tags(NONCE, html=True), block_tags(NONCE, html=False)
+    greeting = f"{only['name']}Dear {hole_tag(NONCE, 'name')}{only['end']}{only['not_name']}Hello{only['end']}"
+    welcome = f"{only['new']}\nWelcome, joined on {hole_tag(NONCE, 'since')}!\n\n{only['end']}\n"
+    row = f"{only_in_html['new']}<b>Welcome, {hole_tag(NONCE, 'name', html=True)}</b>{only_in_html['end']}"
     unsubscribe = f"<https://news.example.org/u/{hole_tag(NONCE, 'token')}>"
     mail = Mail(
         subject="Flood warning lifted in the Fens – and what it cost",
-        html=f"<p>Żółw, Київ, <a href='{link}'>leave</a> {holes_in_html}</p>\n",
-        text=f"Żółw, Київ\n{holes_in_text}\n.\n..\nFrom here\n",
+        html=f"<p>Żółw, Київ, <a href='{link}'>leave</a> {holes_in_html}</p>{row}\n",
+        text=f"{greeting}\n\n{welcome}Żółw, Київ\n{holes_in_text}\n.\n..\nFrom here\n",
         sender=Sender("Fen Weekly, the", "weekly@news.example.org", "editors@news.example.org"),
         nonce=NONCE,
         headers=(
@@ -45,6 +49,8 @@ def make_reader(number: int, *, address: str = "", name: str = "Ada Ångström, 
     address = address or f"reader-{number}@example.org"
     values = {
         "address": address,
+        "name": "Ada & <Zoë> 🦉" if number % 2 else "",
+        "new": "yes" if number % 3 else "",
         "since": "3 May 2026 & <later>",
         "unsubscribe_url": f"https://news.example.org/u/token-{number}?a=1&b=2",
         "preferences_url": f"https://news.example.org/p/token-{number}",

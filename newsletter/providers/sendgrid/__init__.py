@@ -31,7 +31,6 @@ from newsletter.providers.sendgrid.request import (
     body,
     personalization,
     request_body,
-    tags_in,
 )
 from newsletter.providers.sendgrid.transport import NotConnected, api_client
 
@@ -159,10 +158,9 @@ class _Call:
     def _personalizations(self) -> dict[int, dict[str, Any]]:
         """Return position -> personalization; who cannot have one is rejected at once."""
         made: dict[int, dict[str, Any]] = {}
-        tags = tags_in(self._mail)
         for position, recipient in enumerate(self._recipients):
             try:
-                made[position] = personalization(self._mail, recipient, tags)
+                made[position] = personalization(self._mail, recipient)
             except NewsletterError as error:
                 self._settled[position] = Outcome(recipient.delivery_id, Status.REJECTED, str(error))
         return made

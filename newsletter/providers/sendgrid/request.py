@@ -7,11 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from newsletter.errors import ConfigurationError
-from newsletter.mail import Mail, Recipient, header_text, hole_tags
+from newsletter.mail import MAX_SUBSTITUTION_BYTES, Mail, Recipient, header_text, hole_tags
 from newsletter.providers.message import ascii_address, header_value
 
 MAX_PERSONALIZATIONS = 1_000
-MAX_SUBSTITUTION_BYTES = 10_000
 
 #: All of them, so that no setting of the account changes what was approved. Subscription tracking would write a
 #: List-Unsubscribe of its own beside ours (RFC 2369), click tracking would change every link.
@@ -30,8 +29,7 @@ def request_body(mail: Mail, recipients: Sequence[Recipient], *, sandbox: bool =
     In `sandbox` SendGrid checks the request and sends nothing. Raises ConfigurationError for a recipient who cannot be
     put into a request.
     """
-    tags = tags_in(mail)
-    return body(mail, [personalization(mail, recipient, tags) for recipient in recipients], sandbox=sandbox)
+    return body(mail, [personalization(mail, recipient) for recipient in recipients], sandbox=sandbox)
 
 
 def body(mail: Mail, personalizations: Sequence[dict[str, Any]], *, sandbox: bool) -> dict[str, Any]:
@@ -41,7 +39,10 @@ def body(mail: Mail, personalizations: Sequence[dict[str, Any]], *, sandbox: boo
         "personalizations": list(personalizations),
         "from": _mailbox(mail.sender.address, header_text(mail.sender.name)),
         "subject": header_text(mail.subject),
-        "content": [{"type": "text/plain", "value": mail.text}, {"type": "text/html", "value": mail.html}],
+        "content": [
+            {"type": "text/plain", "value": mail.tagged_text},
+            {"type": "text/html", "value": mail.tagged_html},
+        ],
         "tracking_settings": TRACKING_SETTINGS,
         "mail_settings": {
             "bypass_list_management": _NO_MAIL_SETTING,
@@ -59,24 +60,18 @@ def body(mail: Mail, personalizations: Sequence[dict[str, Any]], *, sandbox: boo
     return content
 
 
-def tags_in(mail: Mail) -> list[str]:
-    """Return the tags that SendGrid has to fill. It is told nothing about a reader that the mail does not say."""
-    tags = [*hole_tags(mail.nonce, html=False).values(), *hole_tags(mail.nonce, html=True).values()]
-    return [tag for tag in tags if tag in mail.html or tag in mail.text]
-
-
-def personalization(mail: Mail, recipient: Recipient, tags: Iterable[str]) -> dict[str, Any]:
-    """Return what one reader has for themselves in a request, with a substitution for each of `tags`.
+def personalization(mail: Mail, recipient: Recipient) -> dict[str, Any]:
+    """Return what one reader has for themselves in a request: SendGrid is told nothing that their mail does not say.
 
     custom_args hold the delivery's id and nothing else: SendGrid keeps them for long and cannot remove them. Raises
     ConfigurationError for an address or for values that SendGrid does not take.
     """
-    values = mail.substitutions(recipient.values)
-    substitutions = {tag: values[tag] for tag in tags}
+    substitutions = mail.substitutions(recipient.values)
     size = sum(len(tag.encode()) + len(value.encode()) for tag, value in substitutions.items())
     if size > MAX_SUBSTITUTION_BYTES:
         raise ConfigurationError(
-            f"This reader's own values have {size} bytes; SendGrid takes {MAX_SUBSTITUTION_BYTES}. Shorten the links."
+            f"This reader's own values and blocks have {size} bytes; SendGrid takes {MAX_SUBSTITUTION_BYTES}. "
+            "Shorten the links, or what stands in the blocks."
         )
     own_headers = {
         name: header_value(filled)
