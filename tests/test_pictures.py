@@ -18,7 +18,17 @@ from PIL.ExifTags import GPS, IFD, Base
 
 from newsletter.sources.pictures import NO_PICTURE, Picture, best, measured, original
 from newsletter.sources.prose.captions import credited, worded
-from newsletter.sources.prose.resized import FILE_LIMIT, WIDTH, Made, PictureRefused, made
+from newsletter.sources.prose.resized import (
+    FILE_LIMIT,
+    LOGO_WIDTH,
+    SMALL_FILE_LIMIT,
+    SMALL_SIDE,
+    WIDTH,
+    Made,
+    PictureRefused,
+    made,
+    made_logo,
+)
 
 # The choice
 
@@ -209,9 +219,151 @@ def test_a_picture_is_made_as_wide_as_a_mail_shows_it() -> None:
     assert opened(made(saved(scene(300, 200)))).size == (300, 200)
 
 
+def test_a_tall_picture_leaves_room_for_the_headline() -> None:
+    """Its upper part is kept, where faces are: a quarter of what is over goes from the top."""
+    image = opened(made(striped(800, 1600))).convert("RGB")
+    assert image.size == (800, 800)
+    assert image.getpixel((400, 150)) == pytest.approx((200, 0, 0), abs=8)
+    assert image.getpixel((400, 300)) == pytest.approx((0, 160, 0), abs=8)
+    assert image.getpixel((400, 790)) == pytest.approx((0, 160, 0), abs=8)
+
+
 def test_a_file_is_never_larger_than_its_limit() -> None:
-    image = opened(made(saved(noise(1600, 1600), "PNG")))
-    assert image.width <= WIDTH
+    result = made(saved(noise(1600, 1600), "PNG"))
+    assert opened(result).width <= WIDTH
+    assert len(result.body) <= FILE_LIMIT == 120_000  # R22
+    assert result.small is not None
+    assert len(result.small.body) <= SMALL_FILE_LIMIT == 25_000
+
+
+def striped(width: int, height: int) -> bytes:
+    """Return a picture of three bands along its longer side: red, green, blue."""
+    image = Image.new("RGB", (width, height), (0, 160, 0))
+    draw = ImageDraw.Draw(image)
+    if width >= height:
+        draw.rectangle((0, 0, width // 4, height), fill=(200, 0, 0))
+        draw.rectangle((width * 3 // 4, 0, width, height), fill=(0, 0, 200))
+    else:
+        draw.rectangle((0, 0, width, height // 4), fill=(200, 0, 0))
+        draw.rectangle((0, height * 3 // 4, width, height), fill=(0, 0, 200))
+    return saved(image, "PNG")
+
+
+@pytest.mark.parametrize(
+    ("size", "first", "last"),
+    [
+        ((1600, 800), (0, 160, 0), (0, 160, 0)),  # the middle of a wide one
+        ((800, 1600), (200, 0, 0), (0, 160, 0)),  # the upper part of a tall one
+        ((900, 900), (0, 160, 0), (0, 160, 0)),
+    ],
+)
+def test_the_small_copy_is_the_square_that_a_card_shows(
+    size: tuple[int, int], first: tuple[int, int, int], last: tuple[int, int, int]
+) -> None:
+    small = made(striped(*size)).small
+    assert small is not None
+    image = opened(small).convert("RGB")
+    assert image.size == (SMALL_SIDE, SMALL_SIDE)
+    middle = SMALL_SIDE // 2
+    ends = [image.getpixel((middle, y) if size[1] > size[0] else (20 + y // 2, middle)) for y in (4, SMALL_SIDE - 4)]
+    if size[0] != size[1]:
+        assert ends == [pytest.approx(first, abs=8), pytest.approx(last, abs=8)]
+
+
+@pytest.mark.parametrize(
+    ("size", "side"), [((200, 100), None), ((200, 140), 140), ((272, 272), None), ((400, 272), 272)]
+)
+def test_a_small_copy_is_never_blown_up(size: tuple[int, int], side: int | None) -> None:
+    small = made(saved(scene(*size))).small
+    assert (small.width if small else None) == side
+
+
+def logo(width: int, height: int, ink: tuple[int, ...] = (20, 40, 60, 255)) -> Image.Image:
+    image = Image.new("RGBA", (width, height), (0, 0, 0, 0))
+    ImageDraw.Draw(image).rectangle((width // 4, height // 4, width * 3 // 4, height * 3 // 4), fill=ink)
+    return image
+
+
+@pytest.mark.parametrize(
+    ("size", "made_size", "shown"),
+    [
+        ((2000, 400), (1120, 224), 280),
+        ((560, 100), (560, 100), 280),
+        ((300, 60), (300, 60), 150),
+        ((600, 600), (480, 480), 120),
+        ((80, 24), (80, 24), 40),
+    ],
+)
+def test_a_logo_is_shown_at_half_its_pixels_and_fits_the_top_of_a_mail(
+    size: tuple[int, int], made_size: tuple[int, int], shown: int
+) -> None:
+    made_one = made_logo(saved(logo(*size), "PNG"))
+    assert opened(made_one.picture).size == made_size
+    assert made_one.shown_width == shown
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "GIF"])
+def test_a_logo_stays_transparent(kind: str) -> None:
+    picture = made_logo(saved(logo(800, 200), kind)).picture
+    assert picture.media_type == "image/png"
+    image = opened(picture).convert("RGBA")
+    outside, inside = image.getpixel((5, 5)), image.getpixel((400, 100))
+    assert isinstance(outside, tuple)
+    assert outside[3] == 0
+    assert inside == pytest.approx((20, 40, 60, 255), abs=4)
+
+
+def test_a_logo_that_is_a_photograph_stays_one() -> None:
+    picture = made_logo(saved(scene(1600, 400))).picture
+    assert (picture.media_type, picture.width) == ("image/jpeg", LOGO_WIDTH)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_logo_is_never_larger_than_its_limit(seed: int) -> None:
+    """The first becomes fewer colours, the second fewer pixels."""
+    image = noise(1120, 300 if seed == 1 else 480).convert("RGBA")
+    image.putpixel((0, 0), (0, 0, 0, 0))
+    picture = made_logo(saved(image, "PNG")).picture
+    assert len(picture.body) <= FILE_LIMIT
+    assert opened(picture).mode in {"RGBA", "P"}
+
+
+@pytest.mark.parametrize(
+    ("image", "hides"),
+    [
+        (logo(400, 100), True),
+        (logo(400, 100, (240, 230, 220, 255)), False),
+        (logo(400, 100).convert("RGB"), False),
+        (logo(400, 100).convert("RGB").convert("RGBA"), False),
+    ],
+    ids=["dark on nothing", "light on nothing", "on a ground of its own", "likewise, with an alpha channel"],
+)
+def test_a_logo_that_dark_mode_swallows_is_known_r57(image: Image.Image, hides: bool) -> None:
+    assert made_logo(saved(image, "PNG")).hides_in_dark is hides
+
+
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        (lambda: saved(logo(60, 20), "PNG"), "only 60 x 20 pixels; a mail needs 80 x 24"),
+        (lambda: saved(logo(3000, 100), "PNG"), "too wide for the top of a mail"),
+        (lambda: saved(logo(200, 600), "PNG"), "too tall for the top of a mail"),
+        (lambda: saved(Image.new("RGBA", (400, 100), (9, 9, 9, 0)), "PNG"), "all but blank"),
+        (lambda: saved(Image.new("RGB", (400, 100), "white"), "PNG"), "all but blank"),
+        (lambda: b"<svg xmlns='http://www.w3.org/2000/svg'/>", "an SVG drawing"),
+        (lambda: saved(logo(400, 100), "PNG")[:120], "damaged"),
+    ],
+    ids=["small", "wide", "tall", "transparent", "white", "svg", "damaged"],
+)
+def test_what_is_no_logo_is_a_sentence(body: Callable[[], bytes], sentence: str) -> None:
+    with pytest.raises(PictureRefused, match=sentence):
+        made_logo(body())
+
+
+def test_no_metadata_of_a_logo_is_left_threat_26() -> None:
+    notes = PngImagePlugin.PngInfo()
+    notes.add_text("Author", "Jane Doe")
+    assert b"Jane Doe" not in made_logo(saved(logo(800, 200), "PNG", pnginfo=notes)).picture.body
 
 
 def test_a_flat_drawing_stays_sharp() -> None:
@@ -256,7 +408,7 @@ def test_metadata_of_a_drawing_is_left_behind_too() -> None:
 
 def test_a_picture_taken_on_its_side_is_set_upright() -> None:
     image = opened(made(saved(scene(800, 600), exif=located())))
-    assert image.size == (600, 800)
+    assert image.size == (600, 600)
     sides = [image.convert("L").getpixel((x, 400)) for x in (590, 10)]
     assert sides == [pytest.approx(5, abs=12), pytest.approx(250, abs=12)]
 
@@ -264,7 +416,7 @@ def test_a_picture_taken_on_its_side_is_set_upright() -> None:
 def test_a_large_picture_on_its_side_is_set_upright_too() -> None:
     """It is made smaller before it is turned."""
     image = opened(made(saved(scene(5_000, 3_000), "PNG", exif=located())))
-    assert image.size == (1200, 2000)
+    assert image.size == (1200, 1200)
     assert image.convert("L").getpixel((1190, 1000)) == pytest.approx(5, abs=12)
 
 

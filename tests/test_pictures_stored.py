@@ -11,9 +11,10 @@ from sqlmodel import select
 
 from newsletter import issues
 from newsletter.db import Database
-from newsletter.models import Edition, Picture, Story
-from newsletter.pictures import PictureReport, data_urls, fetch_pictures
+from newsletter.models import Edition, Picture, Region, Story
+from newsletter.pictures import NONE, PictureReport, address_of, data_urls, fetch_pictures, store
 from newsletter.sources.http import Client
+from newsletter.sources.prose.resized import made, made_logo
 from tests.builders import NOW, newsroom, story
 from tests.fetching import client, server
 from tests.servers.http import FeedServer
@@ -56,11 +57,14 @@ def test_a_picture_is_fetched_once_made_small_and_shown_from_our_address(
     assert [report.problem for report in fetched(database, client, issue_id)] == [""]
     assert fetched(database, client, issue_id) == []
     with database.reading() as session:
-        picture = session.exec(select(Picture)).one()
+        picture = session.exec(select(Picture).where(Picture.small != "")).one()
         assert (picture.media_type, picture.width, picture.height) == ("image/jpeg", 1200, 675)
+        small = session.get_one(Picture, picture.small)
+        assert (small.media_type, small.width, small.height, small.small) == ("image/jpeg", 272, 272, "")
         content = issues.content_of(session, issues.find_issue(session, "fen-weekly"), BASE)
     lead = content.lead
     assert lead.image_url == f"{BASE}/pictures/{picture.sha256}"
+    assert lead.small_url == f"{BASE}/pictures/{small.sha256}"
     assert (lead.image_alt, lead.image_credit) == ("A boat", "Ada Reed")
     assert "image/jpeg" in server.requests[0].headers["Accept"]
 
@@ -100,6 +104,17 @@ def test_a_picture_whose_server_had_a_bad_hour_is_tried_again(
     assert report.problem == ""
 
 
+def test_what_an_editor_replaced_is_not_fetched(sqlite_database: Database, server: FeedServer, client: Client) -> None:
+    server.serve("/boat.jpg", jpeg(), "image/jpeg")
+    issue_id = drafted(sqlite_database, server.url("/boat.jpg"))
+    for picture, fetches in ((NONE, 0), ("", 1)):
+        with sqlite_database.transaction() as session:
+            issue = issues.find_issue(session, "fen-weekly")
+            (place,) = issues.places(session, issue_id)
+            issues.edit(session, issue, issues.Changes(pictures={place.story.id: picture}))
+        assert len(fetched(sqlite_database, client, issue_id)) == len(server.requests) == fetches
+
+
 def test_a_large_photograph_is_not_refused_for_its_bytes(
     database: Database, server: FeedServer, client: Client
 ) -> None:
@@ -114,7 +129,7 @@ def test_the_same_picture_twice_is_stored_once(database: Database, server: FeedS
     issue_id = drafted(database, server.url("/a.jpg"), server.url("/b.jpg"))
     fetched(database, client, issue_id)
     with database.reading() as session:
-        assert len(session.exec(select(Picture)).all()) == 1
+        assert len(session.exec(select(Picture)).all()) == 2  # with its small copy
         assert len({one.picture for one in session.exec(select(Story))}) == 1
 
 
@@ -139,7 +154,7 @@ def test_a_picture_that_changed_meanwhile_is_left_for_the_next_time(
         assert session.exec(select(Story)).one().picture == ""
     fetched(database, client, issue_id)
     with database.reading() as session:
-        assert session.exec(select(Picture)).one().width == 800
+        assert {one.width for one in session.exec(select(Picture))} == {800, 272}
 
 
 def test_a_stored_picture_is_shown_to_everybody_and_nothing_else_is(database: Database) -> None:
@@ -160,13 +175,56 @@ def test_a_stored_picture_is_shown_to_everybody_and_nothing_else_is(database: Da
         assert client.get(f"/pictures/{name}").status_code == 404
 
 
-def test_a_preview_shows_pictures_without_a_server(
+def test_a_picture_from_before_small_copies_is_shown_large_until_it_is_made_again(
     sqlite_database: Database, server: FeedServer, client: Client
 ) -> None:
     server.serve("/boat.jpg", jpeg(), "image/jpeg")
     issue_id = drafted(sqlite_database, server.url("/boat.jpg"))
     fetched(sqlite_database, client, issue_id)
+    with sqlite_database.transaction() as session:
+        picture = session.exec(select(Picture).where(Picture.small != "")).one()
+        picture.small = ""
+    with sqlite_database.transaction() as session:
+        lead = issues.content_of(session, issues.find_issue(session, "fen-weekly"), BASE).lead
+        assert (lead.image_url, lead.small_url) == (f"{BASE}/pictures/{picture.sha256}", "")
+        assert store(session, client.parse(made, jpeg()), NOW) == picture.sha256
     with sqlite_database.reading() as session:
-        ((address, data),) = data_urls(session, issue_id, BASE).items()
-        assert address == f"{BASE}/pictures/{session.exec(select(Picture)).one().sha256}"
-    assert data.startswith("data:image/jpeg;base64,/9j/")
+        assert session.get_one(Picture, picture.sha256).small
+
+
+def test_a_small_picture_has_no_copy(sqlite_database: Database, server: FeedServer, client: Client) -> None:
+    server.serve("/boat.jpg", jpeg(200, 120), "image/jpeg")
+    issue_id = drafted(sqlite_database, server.url("/boat.jpg"))
+    fetched(sqlite_database, client, issue_id)
+    with sqlite_database.reading() as session:
+        assert session.exec(select(Picture)).one().small == ""
+        assert issues.content_of(session, issues.find_issue(session, "fen-weekly"), BASE).lead.small_url == ""
+
+
+def test_a_preview_shows_everything_without_a_server(
+    sqlite_database: Database, server: FeedServer, client: Client
+) -> None:
+    """Pictures large and small, the editor's own, the logo, and flags."""
+    for name, width in (("boat", 1600), ("barge", 1400)):
+        server.serve(f"/{name}.jpg", jpeg(width), "image/jpeg")
+    issue_id = drafted(sqlite_database, server.url("/boat.jpg"), server.url("/barge.jpg"))
+    fetched(sqlite_database, client, issue_id)
+    with sqlite_database.transaction() as session:
+        session.exec(select(Region)).one().code = "LT"
+        edition = session.exec(select(Edition)).one()
+        edition.logo_url = address_of(BASE, store(session, client.parse(made_logo, jpeg(560, 120)).picture, NOW))
+        edition.logo_width = 280
+    with sqlite_database.transaction() as session:
+        issue = issues.find_issue(session, "fen-weekly")
+        own = store(session, client.parse(made, jpeg(1000, 600)), NOW)
+        second = issues.places(session, issue_id)[1].story.id
+        issues.edit(session, issue, issues.Changes(pictures={second: own}))
+        content = issues.content_of(session, issue, BASE)
+        urls = data_urls(session, issue_id, BASE)
+    cards = [content.lead, *content.more]
+    wanted = [address for card in cards for address in (card.image_url, card.small_url, card.regions[0].flag_url)]
+    assert len(set(wanted)) == 5
+    assert "" not in wanted
+    assert {*wanted, content.look.logo_url} <= urls.keys()
+    assert urls[content.lead.image_url].startswith("data:image/jpeg;base64,/9j/")
+    assert urls[f"{BASE}/flags/lt.png"].startswith("data:image/png;base64,iVBOR")

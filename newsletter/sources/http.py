@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import ParamSpec, TypeVar
+from typing import Literal, ParamSpec, TypeVar
 
 import httpx2
 
@@ -36,6 +36,9 @@ FEEDS = (
     "application/rss+xml, application/atom+xml, application/feed+json, application/rdf+xml;q=0.9, "
     "application/xml;q=0.9, text/xml;q=0.9, application/json;q=0.9, */*;q=0.1"
 )
+
+#: What a probe asks for, as those do who read pages.
+_PAGES = "text/html, application/xhtml+xml, */*;q=0.8"
 
 _FIRST_FETCH = Previous()
 
@@ -91,7 +94,16 @@ class Client:
         if accept == FEEDS and previous == _FIRST_FETCH:
             self._parsers.warm_up()
         limits = self._limits if max_bytes is None else self._limits.for_one(max_bytes)
-        wanted = _Wanted(url, shown(url), previous, {"Accept": accept} | _conditions(previous), limits)
+        return self._exchange(_Wanted(url, shown(url), previous, {"Accept": accept} | _conditions(previous), limits))
+
+    def probe(self, url: str, *, method: Literal["HEAD", "GET"] = "HEAD") -> str:
+        """Return the address that answers for `url` in the end, after redirects; of its content nothing is read.
+
+        Raises FetchError as `get` does.
+        """
+        return self._exchange(_Wanted(url, shown(url), _FIRST_FETCH, {"Accept": _PAGES}, None, method)).url
+
+    def _exchange(self, wanted: _Wanted) -> Answer:
         seconds = self._seconds_left(wanted.name)
         try:
             return self._follow(wanted, seconds)
@@ -157,7 +169,7 @@ class Client:
         """Return what one request brings, to be over at `deadline` (see network.py)."""
         timeout = httpx2.Timeout(deadline, pool=None)
         try:
-            with self._http.stream("GET", address, headers=wanted.headers, timeout=timeout) as response:
+            with self._http.stream(wanted.method, address, headers=wanted.headers, timeout=timeout) as response:
                 if response.next_request is None:
                     return self._answer(wanted, response)
                 target = str(response.next_request.url)
@@ -182,6 +194,8 @@ class Client:
             if error.retry_after:
                 self._hosts.rest(str(response.url), error.retry_after)
             raise error
+        if wanted.limits is None:
+            return Answer(str(response.url))
         body = read_body(wanted.name, response, wanted.limits)
         if not body.strip():
             raise FetchError(
@@ -194,13 +208,14 @@ class Client:
 
 @dataclass(frozen=True)
 class _Wanted:
-    """What one call of `get` is after. `name` is the address without credentials, for sentences."""
+    """What one call is after. `name` is the address without credentials, for sentences; no `limits`: no content."""
 
     url: str
     name: str
     previous: Previous
     headers: dict[str, str]
-    limits: Limits
+    limits: Limits | None
+    method: Literal["HEAD", "GET"] = "GET"
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session, col, select
 from starlette.exceptions import HTTPException
 
+from newsletter import flags
 from newsletter.errors import NewsletterError
 from newsletter.models import Edition, Issue, IssueState, Picture
 from newsletter.render import public_page
@@ -28,6 +29,12 @@ router = APIRouter(max_body_size=MAX_BODY)
 
 _READ = ["GET", "HEAD"]
 _ONE_YEAR = 365 * 24 * 3600
+#: For pictures in mails.
+_LASTING = {
+    "Cache-Control": f"public, max-age={_ONE_YEAR}, immutable",
+    "Content-Security-Policy": "default-src 'none'",
+    "Cross-Origin-Resource-Policy": "cross-origin",  # mail programs on the web show them
+}
 #: The largest number the issue's column holds on PostgreSQL.
 _LARGEST_NUMBER = 2**31 - 1
 
@@ -96,12 +103,16 @@ def picture(sha256: str, site: SiteParameter) -> Response:
             found = session.get(Picture, sha256)
     if found is None:
         raise HTTPException(404)
-    headers = {
-        "Cache-Control": f"public, max-age={_ONE_YEAR}, immutable",
-        "Content-Security-Policy": "default-src 'none'",
-        "Cross-Origin-Resource-Policy": "cross-origin",  # mail programs on the web show it
-    }
-    return Response(found.body, media_type=found.media_type, headers=headers)
+    return Response(found.body, media_type=found.media_type, headers=_LASTING)
+
+
+@router.api_route("/flags/{file}", methods=_READ)
+def flag(file: str) -> Response:
+    """Show a region's flag, such as lt.png (R54)."""
+    body = flags.body_of(file)
+    if body is None:
+        raise HTTPException(404)
+    return Response(body, media_type="image/png", headers=_LASTING)
 
 
 @router.api_route("/static/pages.css", methods=_READ)

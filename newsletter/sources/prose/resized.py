@@ -11,7 +11,8 @@ import hashlib
 import io
 import re
 import struct
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from newsletter.errors import NewsletterError
@@ -22,13 +23,25 @@ if TYPE_CHECKING:
 #: What is decoded at most: bytes of a file, and pixels of a picture.
 BODY_LIMIT = 15_000_000
 PIXEL_LIMIT = 40_000_000
-#: What a mail takes: its column is 600 CSS pixels wide, and screens show two pixels for each.
-WIDTH, HEIGHT = 1200, 2400
-FILE_LIMIT = 300_000
+#: What a mail takes: its column is 600 CSS pixels wide, and screens show two pixels for each (R22). A picture that is
+#: taller than wide loses what is over, or a phone's first screen would show no headline.
+WIDTH, HEIGHT = 1200, 1200
+FILE_LIMIT = 120_000
+#: The small copy beside a headline: a square of 136 CSS pixels, all of one shape so that the column has one edge.
+SMALL_SIDE, SMALL_FILE_LIMIT = 272, 25_000
+#: Squares of fewer pixels than this would be blown up.
+_LEAST_SIDE = 136
+#: A logo is shown in at most so many CSS pixels, wide and tall; screens show up to four pixels for each.
+LOGO_SHOWN = 280, 120
+LOGO_WIDTH, LOGO_HEIGHT = 1120, 480
+LOGO_LEAST_WIDTH, LOGO_LEAST_HEIGHT = 80, 24
+LOGO_WIDEST, LOGO_TALLEST = 20.0, 1 / 2
+#: Grey (0 to 255) below which what is seen of a logo is lost on dark ground.
+_LOST_IN_DARK = 90
 LEAST_WIDTH, LEAST_HEIGHT = 200, 100
 WIDEST, TALLEST = 4.0, 1 / 3
 
-_QUALITIES = (82, 75, 68, 60, 50, 40)
+_QUALITIES = (82, 75, 68, 60, 52, 45)
 #: Standard deviation of every colour (0 to 127) below which nothing is to be seen.
 _BLANK = 4.0
 #: A drawing or screenshot has no more colours than this, and is smaller and sharper as PNG.
@@ -59,36 +72,82 @@ class PictureRefused(NewsletterError, ValueError):
 
 @dataclass(frozen=True)
 class Made:
-    """A picture for mails: image/jpeg or image/png without metadata. `sha256` is of the body, in hexadecimal."""
+    """A picture for mails: image/jpeg or image/png without metadata. `sha256` is of the body, in hexadecimal.
+
+    `small` is the copy that stands beside a headline; None where this one has too few pixels for another.
+    """
 
     body: bytes
     media_type: str
     width: int
     height: int
     sha256: str
+    small: Made | None = None
+
+
+@dataclass(frozen=True)
+class Logo:
+    """A picture of a newsletter's name. One that `hides_in_dark` is dark on nothing: dark ground swallows it (R57)."""
+
+    picture: Made
+    hides_in_dark: bool
+
+    @property
+    def shown_width(self) -> int:
+        """How many CSS pixels wide it is shown: half of its own, within LOGO_SHOWN."""
+        width, height = LOGO_SHOWN
+        share = min(0.5, width / self.picture.width, height / self.picture.height)
+        return max(1, int(self.picture.width * share))
 
 
 def made(body: bytes) -> Made:
     """Return the picture in `body` for a mail: sRGB, upright, on white, at most WIDTH wide and FILE_LIMIT bytes large.
 
+    It is never taller than wide. Beside it stands its small copy: the square that a card shows, SMALL_SIDE wide.
+
     JPEG, PNG, WebP and GIF (its first frame) are read. Raises PictureRefused with a sentence for everything else, for
     pictures that are damaged, too small, too large, all but blank or of an absurd shape, and for files that are
     something else besides.
     """
+    image = _read(body, _on_white)
+    _look_at(image)
+    image = _not_tall(image)
+    large, square = _file(*_encoded(_fitted(image, WIDTH, HEIGHT), FILE_LIMIT)), _square(image)
+    small = _file(*_encoded(square, SMALL_FILE_LIMIT)) if square else None
+    return large if small is None or small.sha256 == large.sha256 else replace(large, small=small)
+
+
+def made_logo(body: bytes) -> Logo:
+    """Return the logo in `body` for a mail: drawn again as `made` does, but of the shape of a name, and transparent.
+
+    A JPEG stays one, the rest becomes PNG; it is at most LOGO_WIDTH wide and LOGO_HEIGHT tall. Raises PictureRefused
+    with a sentence.
+    """
+    image = _read(body, _as_layer)
+    _look_at_logo(image)
+    fitted = _fitted(image, LOGO_WIDTH, LOGO_HEIGHT)
+    is_jpeg = _kind(body) == "JPEG"
+    picture = _file(*((_jpeg(_on_white(fitted), FILE_LIMIT), "image/jpeg") if is_jpeg else (_png(fitted), "image/png")))
+    return Logo(picture, hides_in_dark=_hides_in_dark(fitted))
+
+
+def _read(body: bytes, drawn: Callable[[Image], Image]) -> Image:
+    """Return the picture in a file, upright and in sRGB, as `drawn` makes it. Raises PictureRefused."""
     _inspect(body)
     try:
-        image = _decoded(body)
+        return drawn(_decoded(body))
     except (PictureRefused, MemoryError):  # The child process answers for its memory.
         raise
     except Exception as error:  # Decoders raise anything on damaged input.
         raise PictureRefused(
             f"The picture is damaged and cannot be shown ({type(error).__name__}). Choose another one."
         ) from error
-    _look_at(image)
-    encoded, media_type = _encoded(_fitted(image))
-    with _opened(encoded) as result:
+
+
+def _file(body: bytes, media_type: str) -> Made:
+    with _opened(body) as result:
         width, height = result.size
-    return Made(encoded, media_type, width, height, hashlib.sha256(encoded).hexdigest())
+    return Made(body, media_type, width, height, hashlib.sha256(body).hexdigest())
 
 
 # Before anything is decoded
@@ -167,7 +226,7 @@ def _opened(body: bytes) -> Image:
 
 
 def _decoded(body: bytes) -> Image:
-    """Return the first frame as an upright RGB picture on white, its colours in sRGB."""
+    """Return the first frame, upright and in sRGB."""
     from PIL import ImageOps  # noqa: PLC0415
 
     with _opened(body) as image:
@@ -177,7 +236,7 @@ def _decoded(body: bytes) -> Image:
         image.draft("RGB", (2 * WIDTH, 2 * HEIGHT))
         image.load()
         upright = ImageOps.exif_transpose(_halved(image))
-    return _on_white(_in_srgb(upright, profile if isinstance(profile, bytes) else b""))
+    return _in_srgb(upright, profile if isinstance(profile, bytes) else b"")
 
 
 def _halved(image: Image) -> Image:
@@ -195,6 +254,10 @@ def _in_srgb(image: Image, profile: bytes) -> Image:
     """Return the picture with the colours that its profile means; a profile that is damaged means none."""
     from PIL import ImageCms  # noqa: PLC0415
 
+    if profile and image.mode in {"RGBA", "LA"}:
+        opaque = _in_srgb(image.convert(image.mode[:-1]), profile)
+        opaque.putalpha(image.getchannel("A"))
+        return opaque
     if not profile or image.mode not in {"RGB", "CMYK", "L"}:
         return image
     try:
@@ -208,14 +271,20 @@ def _on_white(image: Image) -> Image:
     """Return the picture in RGB, white where it is transparent."""
     from PIL import Image as Images  # noqa: PLC0415
 
-    if image.mode.startswith("I"):  # 16 bits a pixel: the upper eight are what is seen.
-        image = image.convert("I").point(lambda value: value * (1 / 256)).convert("L")
-    if image.mode not in {"RGBA", "LA", "PA"} and "transparency" not in image.info:
-        return image.convert("RGB")
-    layer = image.convert("RGBA")
+    layer = _as_layer(image)
+    if layer.mode == "RGB":
+        return layer
     ground = Images.new("RGB", layer.size, "white")
     ground.paste(layer, mask=layer.getchannel("A"))
     return ground
+
+
+def _as_layer(image: Image) -> Image:
+    """Return the picture in RGBA, or in RGB where nothing of it can be transparent."""
+    if image.mode.startswith("I"):  # 16 bits a pixel: the upper eight are what is seen.
+        image = image.convert("I").point(lambda value: value * (1 / 256)).convert("L")
+    transparent = image.mode in {"RGBA", "LA", "PA"} or "transparency" in image.info
+    return image.convert("RGBA" if transparent else "RGB")
 
 
 def _look_at(image: Image) -> None:
@@ -237,35 +306,91 @@ def _look_at(image: Image) -> None:
         raise PictureRefused("The picture is all but blank. Choose another one.")
 
 
-def _fitted(image: Image) -> Image:
+def _look_at_logo(image: Image) -> None:
+    """Refuse a logo that would look wrong at the top of a mail."""
+    from PIL import ImageStat  # noqa: PLC0415
+
+    width, height = image.size
+    if width < LOGO_LEAST_WIDTH or height < LOGO_LEAST_HEIGHT:
+        raise PictureRefused(
+            f"The logo has only {width} x {height} pixels; a mail needs {LOGO_LEAST_WIDTH} x {LOGO_LEAST_HEIGHT}, "
+            f"and looks sharp from {2 * LOGO_SHOWN[0]} on. Choose a larger one."
+        )
+    if not LOGO_TALLEST <= width / height <= LOGO_WIDEST:
+        raise PictureRefused(
+            f"The logo of {width} x {height} pixels is too {'wide' if width > height else 'tall'} for the top of a "
+            "mail. Choose another one."
+        )
+    if max(ImageStat.Stat(image).stddev) < _BLANK:
+        raise PictureRefused("The logo is all but blank. Choose another one.")
+
+
+def _hides_in_dark(logo: Image) -> bool:
+    from PIL import ImageStat  # noqa: PLC0415
+
+    if logo.mode == "RGB" or ImageStat.Stat(logo.getchannel("A")).extrema[0][0] > 0:
+        return False
+    seen = logo.getchannel("A").point(lambda value: 255 if value > 127 else 0)
+    return ImageStat.Stat(logo.convert("L"), mask=seen).mean[0] < _LOST_IN_DARK
+
+
+def _fitted(image: Image, width: int, height: int) -> Image:
     """Return the picture in the size of a mail, never larger than it came."""
+    share = min(1.0, width / image.width, height / image.height)
+    return _resized(image, max(1, round(image.width * share)), max(1, round(image.height * share)))
+
+
+def _not_tall(image: Image) -> Image:
+    """Return the picture, of one that is taller than wide the square in its upper part, where faces are."""
+    side, top = image.width, (image.height - image.width) // 4
+    return image.crop((0, top, side, top + side)) if top > 0 else image
+
+
+def _square(image: Image) -> Image | None:
+    """Return the middle square of a picture, which a card shows; None where it has too few pixels."""
+    side = image.height
+    if side < _LEAST_SIDE:
+        return None
+    left, shown = (image.width - side) // 2, min(side, SMALL_SIDE)
+    return _resized(image.crop((left, 0, left + side, side)), shown, shown)
+
+
+def _resized(image: Image, width: int, height: int) -> Image:
     from PIL import Image as Images  # noqa: PLC0415
 
-    share = min(1.0, WIDTH / image.width, HEIGHT / image.height)
-    size = max(1, round(image.width * share)), max(1, round(image.height * share))
-    if share == 1.0:
+    if image.size == (width, height):
         return image
-    return image.resize(size, Images.Resampling.LANCZOS, reducing_gap=3.0)
+    return image.resize((width, height), Images.Resampling.LANCZOS, reducing_gap=3.0)
 
 
-def _encoded(image: Image) -> tuple[bytes, str]:
+def _encoded(image: Image, limit: int) -> tuple[bytes, str]:
     """Return the file, as PNG where that is smaller for a flat picture, and its type."""
-    jpeg = _jpeg(image)
+    jpeg = _jpeg(image, limit)
     if image.getcolors(_FLAT_COLOURS):
         png = _saved(image.quantize(_FLAT_COLOURS), "PNG", optimize=True)
-        if len(png) <= min(len(jpeg), FILE_LIMIT):
+        if len(png) <= min(len(jpeg), limit):
             return png, "image/png"
     return jpeg, "image/jpeg"
 
 
-def _jpeg(image: Image) -> bytes:
-    """Return the picture as a JPEG of at most FILE_LIMIT bytes: of less quality first, then of less size."""
+def _jpeg(image: Image, limit: int) -> bytes:
+    """Return the picture as a JPEG of at most `limit` bytes: of less quality first, then of less size."""
     while True:
         for quality in _QUALITIES:
             body = _saved(image, "JPEG", quality=quality, progressive=True, optimize=True)
+            if len(body) <= limit:
+                return body
+        image = _resized(image, max(1, image.width * 4 // 5), max(1, image.height * 4 // 5))
+
+
+def _png(image: Image) -> bytes:
+    """Return a logo as a PNG of at most FILE_LIMIT bytes: of fewer colours first, then of less size."""
+    while True:
+        for colours in (image, image.quantize(_FLAT_COLOURS)):
+            body = _saved(colours, "PNG", optimize=True)
             if len(body) <= FILE_LIMIT:
                 return body
-        image = image.resize((max(1, image.width * 4 // 5), max(1, image.height * 4 // 5)))
+        image = _resized(image, max(1, image.width * 4 // 5), max(1, image.height * 4 // 5))
 
 
 def _saved(image: Image, kind: str, **options: int) -> bytes:
@@ -273,8 +398,8 @@ def _saved(image: Image, kind: str, **options: int) -> bytes:
     from PIL import Image as Images  # noqa: PLC0415
 
     bare = Images.new(image.mode, image.size)
-    if image.mode == "P":
-        bare.putpalette(image.getpalette() or [])
+    if image.mode == "P" and image.palette:
+        bare.putpalette(image.getpalette(image.palette.mode) or [], image.palette.mode)
     bare.paste(image)
     written = io.BytesIO()
     bare.save(written, kind, **options)
