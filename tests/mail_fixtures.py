@@ -12,7 +12,18 @@ from functools import cache
 from PIL import Image, ImageDraw, ImageFilter
 
 from newsletter.mail import Sender
-from newsletter.render import Card, ConfirmContent, IssueContent, RegionTag, SourcesContent, TroubledSource
+from newsletter.render import (
+    Card,
+    ConfirmContent,
+    GoodbyeContent,
+    Identity,
+    IssueContent,
+    RegionTag,
+    ReviewContent,
+    SourcesContent,
+    TroubledSource,
+    WelcomeContent,
+)
 
 NONCE = "5f0c1e7a9b3d4826"
 #: What fills the holes for one reader.
@@ -23,6 +34,8 @@ VALUES = {
     "preferences_url": "https://news.example.org/p/k7Qm2xV9bTz4.9a8b7c6d5e4f30211203f4",
     "token": "k7Qm2xV9bTz4.1f0e9d8c7b6a5948372615",
     "delivery_id": "0123456789abcdef0123456789abcdef",
+    "name": "Ilka Novák",
+    "new": "",
 }
 PICTURES = "https://pictures.example.org/"
 #: 36 letters, and an address of 90 characters (R16).
@@ -271,38 +284,78 @@ def hostile_issue() -> IssueContent:
     return replace(issue(), lead=cards[0], more=(*cards[1:], bad_links, spaced), tagline=HOSTILE[1])
 
 
-def confirm() -> ConfirmContent:
-    """Return what asks a reader whether a sign-up is meant."""
+def identity() -> Identity:
+    """Return who the mails come from that are no issue."""
     content = issue()
-    return ConfirmContent(
+    return Identity(
         edition_name=content.edition_name,
         language="en",
         publisher=content.publisher,
         postal_address=content.postal_address,
         contact=content.contact,
+        sender=content.sender,
+    )
+
+
+def confirm() -> ConfirmContent:
+    """Return what asks a reader whether a sign-up is meant."""
+    return ConfirmContent(
+        identity=identity(),
         confirm_url="https://news.example.org/c/k7Qm2xV9bTz4.3c2b1a0f9e8d7c6b5a4938271605",
         weekday=5,
         valid_days=7,
-        sender=content.sender,
+    )
+
+
+def welcome() -> WelcomeContent:
+    """Return what greets a reader who has joined."""
+    return WelcomeContent(
+        identity=identity(),
+        list_name="Carpathian Weekly",
+        tagline="The week on both sides of the mountains, read and checked by our editors.",
+        weekday=5,
+        first_day=date(2026, 11, 28),
+        hour="07:00",
+        latest_url="https://news.example.org/issues/carpathian/47",
+        latest_subject="Carpathian Weekly: Night train over the Uzhok pass runs again after six years",
+        preferences_url=VALUES["preferences_url"],
+        unsubscribe_url=VALUES["unsubscribe_url"],
+    )
+
+
+def goodbye() -> GoodbyeContent:
+    """Return what a reader gets who has left on the page."""
+    return GoodbyeContent(
+        identity=identity(),
+        list_name="Carpathian Weekly",
+        return_url="https://news.example.org/r/k7Qm2xV9bTz4.5c4b3a291807f6e5d4c3b2a1908f7e6d",
+    )
+
+
+def review() -> ReviewContent:
+    """Return what asks the editors to review a draft."""
+    content = issue(4)
+    return ReviewContent(
+        identity=identity(),
+        issue_name="carpathian/2026-W47",
+        subject="Carpathian Weekly: Night train over the Uzhok pass runs again after six years",
+        headlines=tuple(card.headline for card in (content.lead, *content.more)),
+        findings=("The lead picture has no description for those who do not see it.",),
+        send_at="22 November 2026, 07:00",
+        sends_unapproved=False,
     )
 
 
 def sources() -> SourcesContent:
     """Return what tells editors of sources in trouble."""
-    content = issue()
     return SourcesContent(
-        edition_name=content.edition_name,
-        language="en",
-        publisher=content.publisher,
-        postal_address=content.postal_address,
-        contact=content.contact,
+        identity=identity(),
         sources=(
             TroubledSource("The Harbour Post", "It has failed for 5 days: There is nothing at this address."),
             TroubledSource(
                 "<b>Bold</b> & Sons {{ 7*7 }}", "It has brought no new story for 6 weeks, since 2026-10-11."
             ),
         ),
-        sender=content.sender,
     )
 
 

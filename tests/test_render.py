@@ -13,10 +13,20 @@ import pytest
 from lxml import html as lxml_html
 
 from newsletter.errors import ConfigurationError, NewsletterError, Refused
-from newsletter.mail import HOLES, hole_tag
-from newsletter.render import Card, Language, Renderer, inline, public_page, web_address
-from newsletter.render.renderer import confirm_values, default_preheader, issue_values, sources_values
+from newsletter.mail import HOLES, block_tags, hole_tag
+from newsletter.render import Card, Language, Look, Renderer, inline, public_page, web_address
+from newsletter.render.colours import contrast
 from newsletter.render.text import display_text, reads_from_right, shortened, wrapped
+from newsletter.render.values import (
+    confirm_values,
+    default_preheader,
+    goodbye_values,
+    issue_values,
+    mark_values,
+    review_values,
+    sources_values,
+    welcome_values,
+)
 from newsletter.resources import templates_folder
 from tests import mail_fixtures as fixtures
 
@@ -35,7 +45,7 @@ every_issue = pytest.mark.parametrize("name", ISSUES)
 def visible(html: str) -> Any:
     """The body without what is hidden before it and without comments."""
     body = lxml_html.document_fromstring(re.sub("<!--.*?-->", "", html, flags=re.DOTALL)).find("body")
-    body.remove(body.find("div[@class='hide']"))
+    body.remove(body.find("div"))
     return body
 
 
@@ -88,7 +98,7 @@ def test_the_preheader_is_made_from_what_the_subject_does_not_say(
     content = replace(content, lead=replace(content.lead, summary=summary), more=more)
     assert default_preheader(content) == preheader
     own = RENDERER.issue(replace(content, preheader="Our own"), NONCE)
-    assert lxml_html.document_fromstring(own.html).findtext("body/div[@class='hide']") == "Our own"
+    assert lxml_html.document_fromstring(own.html).findtext("body/div") == "Our own"
 
 
 def test_the_preheader_of_a_usual_issue_has_the_wanted_length() -> None:
@@ -133,9 +143,22 @@ def test_text_from_outside_cannot_name_a_hole() -> None:
         RENDERER.issue(replace(content, more=(content.more[0], evil)), NONCE)
 
 
-def test_a_test_mail_is_marked_in_its_subject_only() -> None:
+def test_a_test_copy_is_marked_in_both_parts_and_else_as_it_is() -> None:
+    """Issue 4, point 1: one band on top and one line; take them away, and it is byte for byte the mail itself."""
     mail = RENDERER.issue(fixtures.issue(1), NONCE)
-    assert RENDERER.test_marked(mail) == replace(mail, subject=f"[Test] {mail.subject}")
+    marked = RENDERER.test_marked(mail, fixtures.identity())
+    said = "This is a test copy. Readers do not get it."
+    assert marked.subject == f"[Test] {mail.subject}"
+    assert (marked.html.count(said), marked.text.count(said)) == (1, 1)
+    assert marked.text == f"{said}\n\n{mail.text}"
+    place = mail.html.index('role="article"')
+    begin = mail.html.index(">", place) + 1
+    band = marked.html[begin : begin + len(marked.html) - len(mail.html)]
+    assert said in band
+    assert marked.html == mail.html[:begin] + band + mail.html[begin:]
+    assert public_page(marked.html, NONCE, "https://x.example.org/") == public_page(
+        mail.html, NONCE, "https://x.example.org/"
+    )
 
 
 # Hostile text
@@ -205,12 +228,17 @@ def test_both_parts_tell_the_same_in_the_same_order(name: str) -> None:
     html, text = mail.html_for(VALUES), mail.text_for(VALUES)
     body = visible(html)
     flat = " ".join(text.split())
-    values = issue_values(content)
+    values = issue_values(content, NONCE)
     cards: list[Any] = [values["lead"], *values["more"]]  # type: ignore[misc]
     places: list[int] = []
     for card in cards:
         places.append(flat.index(card["headline"], places[-1] + 1 if places else 0))
-        for piece in (card["summary"], card["source"], card["date"], ", ".join(card["regions"])):
+        for piece in (
+            card["summary"],
+            card["source"],
+            card["date"],
+            ", ".join(region["name"] for region in card["regions"]),
+        ):
             assert piece in flat
     assert places == sorted(places)
     for card in cards:
@@ -264,13 +292,12 @@ def test_the_public_page_is_the_mail_without_the_reader(name: str) -> None:
     assert not [hole for hole in HOLES if f".{hole}-" in page]
     root = lxml_html.document_fromstring(page)
     assert root.xpath("//meta[@name='robots']/@content") == ["noindex"]
-    links = dict(
-        zip([" ".join(link.text_content().split()) for link in root.iter("a")], root.xpath("//a/@href"), strict=True)
-    )
-    assert not {"Change preferences", "Unsubscribe", "View in browser"} & set(links)
-    assert links[f"Sign up for {content.edition_name}"] == "https://moved.example.net/sign?up=1&x=2"
+    links = root.xpath("//a/@href")
+    assert links.count("https://moved.example.net/sign?up=1&x=2") == 1
     assert content.signup_url not in page
-    assert "You receive this mail" not in page
+    assert content.view_url not in page
+    words = RENDERER._words_of(Language.of(content.language), "").translations
+    assert not [words.gettext(said) for said in ("Change preferences", "Unsubscribe") if words.gettext(said) in page]
     assert content.postal_address in page
     assert page.startswith("<!DOCTYPE html>")
     assert page.count("<h3") == len(content.more)
@@ -288,13 +315,58 @@ def test_readers_do_not_see_what_is_for_the_public_page() -> None:
 
 
 def test_an_own_template_replaces_ours_and_the_rest_stays(tmp_path: Path) -> None:
-    look = (templates_folder() / "email/_look.txt").read_text(encoding="utf-8").replace("#0F4C5C", "#7A1F2B")
-    renderer = own_templates(tmp_path, _look_txt=look, issue__subject_txt="No. {{ number }}: {{ lead.headline }}")
+    fonts = (templates_folder() / "email/_fonts.txt").read_text(encoding="utf-8").replace("Georgia", "Palatino")
+    renderer = own_templates(tmp_path, _fonts_txt=fonts, issue__subject_txt="No. {{ number }}: {{ lead.headline }}")
     mail = renderer.issue(fixtures.issue(1), NONCE)
     assert mail.subject == "No. 47: Night train over the Uzhok pass runs again after six years"
-    assert "#7A1F2B" in mail.html
-    assert "#0F4C5C" not in mail.html
+    assert "Palatino" in mail.html
+    assert "Georgia" not in mail.html
     assert mail.text == RENDERER.issue(fixtures.issue(1), NONCE).text
+
+
+def test_an_own_template_changes_one_block_and_keeps_the_rest(tmp_path: Path) -> None:
+    """Issue 4, point 1: `newsletter/...` names ours, so that a file of the same name can extend it."""
+    own = '{% extends "newsletter/issue/body.html" %}{% block closing %}<p class="foot dim">Printed in Svidník.</p>{% endblock %}'
+    renderer = own_templates(tmp_path, issue__body_html=own)
+    mail, ours = renderer.issue(fixtures.issue(1), NONCE), RENDERER.issue(fixtures.issue(1), NONCE)
+    begin = mail.html.index("Printed in Svidník.")
+    assert "font-size:14px" in mail.html[begin - 200 : begin]
+    assert len(mail.html) - len(ours.html) < 300
+    assert mail.text == ours.text
+
+
+def test_templates_of_one_edition_are_for_that_edition_only(tmp_path: Path) -> None:
+    own = {
+        "editions__north__issue__subject_txt": "North: {{ lead.headline }}",
+        "issue__subject_txt": "All: {{ edition }}",
+    }
+    renderer = own_templates(tmp_path, **own)
+    content = fixtures.issue(1)
+    assert renderer.issue(replace(content, look=Look(templates="north")), NONCE).subject.startswith("North: Night")
+    assert renderer.issue(replace(content, look=Look(templates="south")), NONCE).subject == "All: Carpathian Weekly"
+    assert renderer.issue(content, NONCE).subject == "All: Carpathian Weekly"
+
+
+def test_an_edition_has_its_accent_and_its_name_as_a_picture() -> None:
+    """R57, R47: in light, in dark and in both programs that colour by themselves; the picture is still the heading."""
+    look = Look(accent="#7A1F2B", accent_dark="#F0A8B0", logo_url="https://news.example.org/logo.png", logo_width=240)
+    html = RENDERER.issue(replace(fixtures.issue(1), look=look), NONCE).html
+    assert "#0F4C5C" not in html
+    assert "#8FCBD8" not in html
+    assert html.count("#F0A8B0") >= 4
+    [logo] = lxml_html.document_fromstring(html).xpath("//h1/img")
+    assert (logo.get("alt"), logo.get("width"), logo.get("src")) == ("Carpathian Weekly", "240", look.logo_url)
+
+
+def test_an_accent_without_a_dark_one_gets_one_that_can_be_read() -> None:
+    """R48."""
+    values = issue_values(replace(fixtures.issue(1), look=Look(accent="#7A1F2B")), NONCE)
+    light, dark = values["light"], values["dark"]
+    assert isinstance(light, dict)
+    assert isinstance(dark, dict)
+    assert light["accent"] == "#7A1F2B"
+    assert contrast(dark["accent"], dark["sheet"]) >= 4.5
+    assert contrast(dark["accent"], dark["label"]) >= 4.5
 
 
 @pytest.mark.parametrize(
@@ -310,7 +382,7 @@ def test_an_own_template_replaces_ours_and_the_rest_stays(tmp_path: Path) -> Non
             "issue__body_html",
             '{% from "_macros.html" import for_public with context %}<!DOCTYPE html>'
             "<p>{% call for_public() %}<!-- x -->{% endcall %}</p>",
-            "may not hold a comment",
+            "may hold no comment",
         ),
     ],
 )
@@ -343,18 +415,28 @@ def test_inlining_is_done_with_the_options_of_the_handbook() -> None:
 
 
 def test_docs_list_every_variable() -> None:
-    """A template's author finds each name in docs/templates.md."""
+    """A template's author finds each name in docs/templates.md, and none that is not there."""
     docs = (Path(__file__).parent.parent / "docs/templates.md").read_text(encoding="utf-8")
     listed = set(re.findall(r"^\| `([a-z][a-z_.]+)`", docs, re.MULTILINE))
-    issue, confirm = issue_values(fixtures.issue()), confirm_values(fixtures.confirm())
-    sources = {"sources", "source.name", "source.trouble"}
-    assert set(sources_values(fixtures.sources())) - {"sources"} <= {*issue, *confirm}
+    issue = issue_values(fixtures.issue(), NONCE)
+    others = [
+        confirm_values(fixtures.confirm()),
+        welcome_values(fixtures.welcome()),
+        goodbye_values(fixtures.goodbye()),
+        review_values(fixtures.review()),
+        sources_values(fixtures.sources()),
+    ]
+    test = {"tested_subject"}
+    assert set(mark_values(fixtures.identity(), "")) - test <= set(issue)
     lead = issue["lead"]
     assert isinstance(lead, dict)
     language = {f"lang.{name}" for name in ("tag", "primary", "direction", "opposite", "start", "end")}
-    wanted = {*issue, *confirm, *(f"card.{name}" for name in lead), *(f"hole.{name}" for name in HOLES), *language}
-    wanted |= {"subject", "label", "mark"} | sources
-    assert listed == wanted
+    parts = {f"card.{name}" for name in lead} | {f"hole.{name}" for name in HOLES} | language
+    parts |= {f"only.{name}" for name in block_tags(NONCE, html=True)}
+    parts |= {"region.name", "region.flag_url", "source.name", "source.trouble"}
+    parts |= {"paragraph.opening", "paragraph.shown", "paragraph.end"}
+    every = {"subject", "label", "mark", "words"} | test
+    assert listed == {*issue, *parts, *every, *(name for values in others for name in values)}
 
 
 # Pure pieces
@@ -449,27 +531,27 @@ def test_both_parts_spell_a_link_alike() -> None:
 
 
 @pytest.mark.parametrize(
-    ("tag", "lang", "direction", "long", "short", "saturday"),
+    ("tag", "lang", "direction", "long", "short"),
     [
-        ("en", "en", "ltr", "22 November 2026", "22 November", "Saturday"),
-        ("en-US", "en-US", "ltr", "November 22, 2026", "November 22", "Saturday"),
-        ("de", "de", "ltr", "22. November 2026", "22. November", "Samstag"),
-        ("pt_BR", "pt-BR", "ltr", "22 de novembro de 2026", "22 de novembro", "sábado"),
-        ("ja", "ja", "ltr", "2026年11月22日", "11月22日", "土曜日"),
-        ("ar", "ar", "rtl", "22 نوفمبر 2026", "22 نوفمبر", "السبت"),
-        ("he", "he", "rtl", "22 בנובמבר 2026", "22 בנובמבר", "יום שבת"),
-        ("de-XX", "de-XX", "ltr", "22. November 2026", "22. November", "Samstag"),
-        ("rue", "rue", "ltr", "22 November 2026", "22 November", "Saturday"),
-        ("not a tag", "en", "ltr", "22 November 2026", "22 November", "Saturday"),
-        ("", "en", "ltr", "22 November 2026", "22 November", "Saturday"),
+        ("en", "en", "ltr", "22 November 2026", "22 November"),
+        ("en-US", "en-US", "ltr", "November 22, 2026", "November 22"),
+        ("de", "de", "ltr", "22. November 2026", "22. November"),
+        ("pt_BR", "pt-BR", "ltr", "22 de novembro de 2026", "22 de novembro"),
+        ("ja", "ja", "ltr", "2026年11月22日", "11月22日"),
+        ("ar", "ar", "rtl", "22 نوفمبر 2026", "22 نوفمبر"),
+        ("he", "he", "rtl", "22 בנובמבר 2026", "22 בנובמבר"),
+        ("de-XX", "de-XX", "ltr", "22. November 2026", "22. November"),
+        ("rue", "rue", "ltr", "22 November 2026", "22 November"),
+        ("not a tag", "en", "ltr", "22 November 2026", "22 November"),
+        ("", "en", "ltr", "22 November 2026", "22 November"),
     ],
 )
-def test_language(tag: str, lang: str, direction: str, long: str, short: str, saturday: str) -> None:
+def test_language(tag: str, lang: str, direction: str, long: str, short: str) -> None:
     """R2, R51; one that nobody knows is written as English."""
     language = Language.of(tag)
     day = date(2026, 11, 22)
     assert (language.tag, language.direction) == (lang, direction)
-    assert (language.long_date(day), language.short_date(day), language.weekday(5)) == (long, short, saturday)
+    assert (language.long_date(day), language.short_date(day)) == (long, short)
     assert (language.start, language.end) == (("left", "right") if direction == "ltr" else ("right", "left"))
 
 

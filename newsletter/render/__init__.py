@@ -5,21 +5,39 @@
 Content is data only: no text of a story is ever read as a template (threat 3). Nothing here knows the database.
 """
 
-from newsletter.render.content import Card, ConfirmContent, IssueContent, RegionTag, SourcesContent, TroubledSource
+from newsletter.render.content import (
+    Card,
+    ConfirmContent,
+    GoodbyeContent,
+    Identity,
+    IssueContent,
+    Look,
+    RegionTag,
+    ReviewContent,
+    SourcesContent,
+    TroubledSource,
+    WelcomeContent,
+)
+from newsletter.render.inlining import inline
 from newsletter.render.language import Language
-from newsletter.render.markup import inline, public_page
+from newsletter.render.markup import public_page
 from newsletter.render.renderer import Renderer
 from newsletter.render.text import web_address
 
 __all__ = [
     "Card",
     "ConfirmContent",
+    "GoodbyeContent",
+    "Identity",
     "IssueContent",
     "Language",
+    "Look",
     "RegionTag",
     "Renderer",
+    "ReviewContent",
     "SourcesContent",
     "TroubledSource",
+    "WelcomeContent",
     "inline",
     "public_page",
     "web_address",

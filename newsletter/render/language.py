@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
 from babel import Locale, UnknownLocaleError
-from babel.dates import format_date, format_skeleton, get_day_names
+from babel.dates import format_date, format_skeleton
+from babel.lists import format_list
 
 #: English as the world writes it: "22 November 2026". `en-US` still means what it says.
 _ENGLISH = Locale("en", "001")
@@ -67,9 +69,9 @@ class Language:
         """Return such as "20 November"."""
         return str(format_skeleton("MMMMd", day, locale=self.locale))
 
-    def weekday(self, number: int) -> str:
-        """Return the name of a weekday; 0 is Monday."""
-        return str(get_day_names("wide", locale=self.locale)[number])
+    def listed(self, names: Sequence[str]) -> str:
+        """Return such as "A, B and C"."""
+        return str(format_list(list(names), locale=self.locale))
 
     def name_of(self, other: Language) -> str:
         """Return what this language calls the other one, or the other's tag when it has no word for it."""

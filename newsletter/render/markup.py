@@ -1,45 +1,13 @@
-"""What happens to a mail's html after the template: styles are written into it, and its public page is cut from it."""
+"""The blocks of a mail's html that only its reader or only its public page shows, and that page itself."""
 
 from __future__ import annotations
 
-import logging
 import re
 from hashlib import sha256
 from html import escape
 
-import premailer
-
 from newsletter.errors import ConfigurationError
-
-DOCTYPE = "<!DOCTYPE html>"
-
-#: premailer would otherwise delete every !important, overwrite attributes written by hand, and use the network (T15).
-_OPTIONS = {
-    "strip_important": False,
-    "disable_validation": True,
-    "allow_network": False,
-    "keep_style_tags": False,
-    "remove_classes": False,
-    "include_star_selectors": False,
-    "disable_basic_attributes": ["width", "height", "align", "valign", "bgcolor"],
-    "align_floating_images": False,
-    "remove_unset_properties": True,
-    "disable_link_rewrites": True,
-    "cssutils_logging_level": logging.CRITICAL,
-}
-
-
-def inline(html: str) -> str:
-    """Return the html with its first style block written into style attributes; blocks marked "ignore" stay.
-
-    Raises ConfigurationError when it does not start with the doctype, which premailer would drop silently (R1).
-    """
-    lines = (line.strip() for line in html.splitlines())
-    premailer.premailer.cssutils.ser.prefs.minimizeColorHash = False  # colours keep their six digits (R28)
-    inlined: str = premailer.transform("\n".join(line for line in lines if line), **_OPTIONS)
-    if not inlined.startswith(DOCTYPE):
-        raise ConfigurationError(f"The mail's body.html must start with exactly {DOCTYPE}, with nothing before it.")
-    return inlined
+from newsletter.mail import as_for_nobody, block_tags
 
 
 def block_mark(nonce: str) -> str:
@@ -50,22 +18,44 @@ def block_mark(nonce: str) -> str:
 def hide_public_blocks(html: str, nonce: str) -> str:
     """Return the html with what only the public page shows made a comment.
 
-    Raises ConfigurationError when a comment stands in there, since comments do not nest.
+    Raises ConfigurationError when a comment or another macro's block stands in there, since comments do not nest, and
+    when the blocks of two macros cross.
     """
     mark = block_mark(nonce)
+    _refuse_crossing(html, nonce)
 
     def hidden(block: re.Match[str]) -> str:
         if "-->" in block[1]:
-            raise ConfigurationError("What stands in the macro `for_public` may not hold a comment.")
+            raise ConfigurationError(
+                "What stands in the macro `for_public` may hold no comment, `for_reader` or `for_readers`."
+            )
         return f"<!--{mark} public {block[1]} {mark}-->"
 
     return re.sub(f"<!--{mark} public-->(.*?)<!--/{mark} public-->", hidden, html, flags=re.DOTALL)
 
 
+def _refuse_crossing(html: str, nonce: str) -> None:
+    """Raise ConfigurationError when a block begins inside another and ends outside of it: what is cut would not fit."""
+    mark, tags = block_mark(nonce), block_tags(nonce, html=True)
+    macros = {f"<!--{mark} {name}-->": f"for_{name}" for name in ("reader", "public")}
+    macros |= {tag: "for_readers" for name, tag in tags.items() if name != "end"}
+    ends = {f"<!--/{mark} {name}-->": f"for_{name}" for name in ("reader", "public")} | {tags["end"]: "for_readers"}
+    within: list[str] = []
+    for tag in re.findall("|".join(map(re.escape, [*macros, *ends])), html):
+        if tag in macros:
+            within.append(macros[tag])
+        elif within and (opened := within.pop()) != ends[tag]:
+            raise ConfigurationError(
+                f"The mail's body.html closes the macro `{ends[tag]}` before `{opened}`, which was opened in it. "
+                "Close first what was opened last."
+            )
+
+
 def public_page(mail_html: str, nonce: str, signup_url: str) -> str:
     """Return an issue's stored html as everybody may see it (U12): nothing of a reader's, and a link to sign up.
 
-    Raises ConfigurationError when a hole is left over.
+    Of what only some readers see, it shows what a reader sees of whom nothing is known. Raises ConfigurationError when
+    a hole is left over.
     """
     mark = block_mark(nonce)
 
@@ -73,6 +63,7 @@ def public_page(mail_html: str, nonce: str, signup_url: str) -> str:
         return re.sub('href="[^"]*"', lambda _: f'href="{escape(signup_url)}"', block[1])
 
     page = re.sub(f"<!--{mark} reader-->.*?<!--/{mark} reader-->", "", mail_html, flags=re.DOTALL)
+    page = as_for_nobody(page, nonce)
     page = re.sub(f"<!--{mark} public (.*?) {mark}-->", shown, page, flags=re.DOTALL)
     if f"-{nonce}h." in page:
         raise ConfigurationError(

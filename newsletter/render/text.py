@@ -14,6 +14,8 @@ _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _INVISIBLE = re.compile("[\u202a-\u202e\u2066-\u2069\u200b\ufeff\ud800-\udfff]+")
 _ANGLES = str.maketrans("<>", "‹›")
 _WIDTH = 78
+#: Where there are no blanks, lines end between letters, but not within plain ASCII nor before what closes a sentence.
+_UNBROKEN = re.compile("[!-~]+|.[、。」』）]*")
 
 
 def display_text(text: str) -> str:
@@ -56,11 +58,27 @@ def shortened(text: str, limit: int) -> str:
 
 
 def wrapped(text: str, width: int = _WIDTH) -> str:
-    """Return the text in lines of at most `width` characters; only a web address may be longer (R59)."""
+    """Return the text in lines of at most `width` columns; only a web address may be longer (R59)."""
     lines: list[str] = []
     for line in textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False):
-        lines += [line] if "://" in line else textwrap.wrap(line, width)
+        lines += [line] if "://" in line or _columns(line) <= width else _broken(line, width)
     return "\n".join(lines)
+
+
+def _columns(text: str) -> int:
+    """Return how many columns a text takes where every letter has the same width; East Asian ones take two (UAX 11)."""
+    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
+
+
+def _broken(word: str, width: int) -> list[str]:
+    """Return what has no blanks, such as a Japanese sentence, in lines. Names and tags of holes in it stay whole."""
+    lines = [""]
+    for piece in _UNBROKEN.findall(word):
+        for part in textwrap.wrap(piece, width):
+            if _columns(lines[-1]) + _columns(part) > width:
+                lines.append("")
+            lines[-1] += part
+    return [line for line in lines if line]
 
 
 def tidied(text: str) -> str:
