@@ -263,7 +263,7 @@ def test_editing_by_commands(newsroom: Run) -> None:
     why = newsroom("issue", "show", "fen-weekly", "--why", "--json").json["left_out"]
     assert why[a]["reason"] == "dropped by the editor"
     assert "There is no story called '999'" in newsroom("issue", "edit", "fen-weekly", "--pin", "999", code=FAILED).err
-    newsroom("issue", "approve", "fen-weekly", "--by", "Ed")
+    newsroom("issue", "approve", "fen-weekly", "--no-network", "--by", "Ed", "--accept", "copy=test")
     assert newsroom("issue", "show", "fen-weekly", "--json").json["approved_by"] == "Ed"
     newsroom("issue", "edit", "fen-weekly", "--restore", a)
     assert newsroom("issue", "show", "fen-weekly", "--json").json["state"] == "draft"
@@ -355,7 +355,7 @@ def test_preview_writes_files_and_test_needs_a_real_address(newsroom: Run) -> No
 def test_a_list_without_readers_and_a_missing_key(newsroom: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     newsroom("gather")
     newsroom("issue", "draft", "fen-weekly")
-    newsroom("issue", "approve", "fen-weekly")
+    newsroom("issue", "approve", "fen-weekly", "--no-network")
     assert "Nobody on the list of Fen Weekly" in newsroom("issue", "send", "fen-weekly", code=FAILED).err
     readers(newsroom, "email\nann@example.org\n")
     monkeypatch.setenv("NEWSLETTER_PROVIDER__USE", "sendgrid")
@@ -444,10 +444,10 @@ def test_a_slip_in_the_week_makes_no_issue(newsroom: Run) -> None:
 def test_taking_an_approval_back_is_said(newsroom: Run) -> None:
     newsroom("gather")
     newsroom("issue", "draft", "fen-weekly")
-    newsroom("issue", "approve", "fen-weekly")
+    newsroom("issue", "approve", "fen-weekly", "--no-network")
     assert "approval was taken back" in newsroom("issue", "edit", "fen-weekly", "--subject", "Hello").err
     assert "approval" not in newsroom("issue", "edit", "fen-weekly", "--subject", "Hello again").err
-    newsroom("issue", "approve", "fen-weekly")
+    newsroom("issue", "approve", "fen-weekly", "--no-network")
     assert "approval was taken back" in newsroom("issue", "draft", "fen-weekly").err
 
 

@@ -27,7 +27,7 @@ def drafted(session: Session, made: Newsroom, now: Any = NOW, weights: Weights |
 
 def approved(session: Session, made: Newsroom) -> Issue:
     issue = drafted(session, made)
-    issues.approve(session, issue, Renderer(), BASE, by="ed", now=NOW)
+    issues.approve(session, issue, Renderer(), BASE, by="ed", now=NOW, accept={"all": "test"})
     return issue
 
 
@@ -168,7 +168,7 @@ def test_a_story_with_new_facts_may_come_again_and_one_with_a_mended_typo_may_no
         issue = drafted(session, made, NOW + WEEK_LATER - timedelta(days=1))
         assert order(session, issue) == [news.id]
         assert issues.places(session, issue.id)[0].row.reasons[0] == "updated since 2026-W47"
-        issues.approve(session, issue, Renderer(), BASE, by="ed", now=NOW)
+        issues.approve(session, issue, Renderer(), BASE, by="ed", now=NOW, accept={"all": "test"})
         with pytest.raises(Refused, match="do not get it twice"):
             issues.edit(session, issue, Changes(pin=[typo.id]))
 

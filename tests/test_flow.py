@@ -32,7 +32,7 @@ def approve(newsletter: CommandLine) -> None:
     """Gather, draft and approve."""
     newsletter("gather")
     newsletter("issue", "draft", "fen-weekly")
-    newsletter("issue", "approve", "fen-weekly", "--by", "Ed Itor")
+    newsletter("issue", "approve", "fen-weekly", "--no-network", "--by", "Ed Itor")
 
 
 def test_from_feed_to_inbox(newsletter: CommandLine) -> None:
@@ -48,7 +48,7 @@ def test_from_feed_to_inbox(newsletter: CommandLine) -> None:
     assert drafted["stories"][0]["reasons"]
     second = drafted["stories"][1]["id"]
     newsletter("issue", "edit", "fen-weekly", "--lead", str(second), "--headline", f"{second}=Our own headline")
-    approved = newsletter("issue", "approve", "fen-weekly", "--json").json
+    approved = newsletter("issue", "approve", "fen-weekly", "--no-network", "--json").json
     sent = newsletter("issue", "send", "fen-weekly", "--json").json
     assert (sent["state"], sent["accepted"], sent["planned_now"]) == ("sent", 3, 3)
     again = newsletter("issue", "send", "fen-weekly", "--json").json
@@ -213,7 +213,7 @@ def test_a_hostile_headline_cannot_add_a_header(newsletter: CommandLine) -> None
         stories = newsletter("issue", "draft", "fen-weekly", "--json").json["stories"]
         lead = next(one["id"] for one in stories if "Bcc" in one["headline"])
         newsletter("issue", "edit", "fen-weekly", "--lead", str(lead))
-        newsletter("issue", "approve", "fen-weekly")
+        newsletter("issue", "approve", "fen-weekly", "--no-network")
         newsletter("issue", "send", "fen-weekly")
         message = server.received[0].message
     assert message["Bcc"] is None

@@ -67,6 +67,33 @@ def test_an_export_reads_back_to_the_same(database: Database) -> None:
     assert newsroom.parse(text, "x").editions == newsroom.parse(FILE, "x").editions
 
 
+LOOK = """accent = "#8b1a1a"
+accent_dark = "#E8A0A0"
+logo_url = "https://post.example/logo.png"
+logo_width = 200
+welcome = false
+goodbye = true
+"""
+
+
+def test_a_look_goes_through_the_file(database: Database) -> None:
+    apply(database, FILE)
+    (change,) = apply(database, FILE + LOOK)
+    assert {name: new for name, (_, new) in change.fields.items()} == {
+        "accent": "#8B1A1A",
+        "accent_dark": "#E8A0A0",
+        "logo_url": "https://post.example/logo.png",
+        "logo_width": 200,
+        "welcome": False,
+        "goodbye": True,
+    }
+    with database.reading() as session:
+        text = newsroom.to_toml(newsroom.read(session))
+    assert apply(database, text) == []
+    (change,) = apply(database, text.replace('logo_url = "https://post.example/logo.png"', 'logo_url = ""'))
+    assert change.fields.keys() == {"logo_url", "logo_width"}  # a width of nothing is none
+
+
 def test_a_change_shows_old_and_new(database: Database) -> None:
     apply(database, FILE)
     changed = FILE.replace('"07:00"', '"08:30"').replace('words = ["Kyiv", "Львів"]', 'words = ["Kyiv"]')
@@ -112,6 +139,16 @@ def test_a_new_address_forgets_the_old_ones_etag(database: Database) -> None:
         ("[[regions]]", "[[regions", "is not valid TOML"),
         ('time_zone = "Europe/Kyiv"', 'time_zone = "Europe/Kyiv"\nmin_stories = 9\nmax_stories = 3', "smaller than"),
         ("contact = ", 'language = "xx-nope-1"\ncontact = ', "is no language"),
+        (
+            "contact = ",
+            'accent = "#FFD700"\ncontact = ',
+            "editions 1: accent #FFD700 has a contrast of 1.2 on the paper",
+        ),
+        ("contact = ", 'accent = "0F4C5C"\ncontact = ', "accent '0F4C5C' is no colour: write # and six"),
+        ("contact = ", 'accent_dark = "#0F4C5C"\ncontact = ', "accent_dark #0F4C5C has a contrast of 1.7"),
+        ("contact = ", 'logo_url = "logo.png"\ncontact = ', "logo_url: write an address that begins with https://"),
+        ("contact = ", 'logo_url = "https://e.org/a.png"\ncontact = ', "write 1 to 280"),
+        ("contact = ", "logo_width = 281\ncontact = ", "editions 1 logo_width"),
     ],
 )
 def test_mistakes_get_a_sentence_and_change_nothing(database: Database, old: str, new: str, sentence: str) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from newsletter.cli.base import JsonOption, group, open_app, say, say_json, table
+from newsletter.cli.base import JsonOption, group, open_app, say, say_json, table, warn
 from newsletter.cli.newsroom import show
+
+if TYPE_CHECKING:
+    from newsletter.newsroom import EditionEntry
 
 commands = group("edition", "The regional weeklies.")
 
@@ -29,6 +32,12 @@ def add(
     language: Annotated[str, typer.Option(help="Such as en, uk or pt-BR.")] = "en",
     min_stories: Annotated[int, typer.Option(help="Fewer new stories than this, and the week is skipped.")] = 4,
     max_stories: Annotated[int, typer.Option(help='The lead and "More" together.')] = 9,
+    accent: Annotated[str, typer.Option(help="Its colour, such as #0F4C5C; ours when left out.")] = "",
+    accent_dark: Annotated[str, typer.Option(help="The same for dark mode; made from --accent when left out.")] = "",
+    logo_url: Annotated[str, typer.Option(help="A picture of its name; `edition logo` takes a file.")] = "",
+    logo_width: Annotated[int, typer.Option(help="How many pixels wide the logo is shown.", max=280)] = 0,
+    welcome: Annotated[bool, typer.Option(help="Greet readers who have joined.")] = True,
+    goodbye: Annotated[bool, typer.Option(help="Write to readers who have left on the page.")] = False,
 ) -> None:
     """Add an edition. The other settings are in the newsroom file: `newsletter export`, edit, `newsletter apply`.
 
@@ -57,7 +66,19 @@ def add(
         time_zone=time_zone,
         min_stories=min_stories,
         max_stories=max_stories,
+        accent=accent,
+        accent_dark=accent_dark,
+        logo_url=logo_url,
+        logo_width=logo_width,
+        welcome=welcome,
+        goodbye=goodbye,
     )
+    _put(entry)
+
+
+def _put(entry: EditionEntry) -> None:
+    from newsletter import newsroom
+
     app = open_app()
     with app.db.transaction() as session:
         change = newsroom.put_edition(session, entry, app.clock())
@@ -113,7 +134,7 @@ def set_(
 ) -> None:
     """Change an edition. Lists are written with commas.
 
-    Example: newsletter edition set ukraine-weekly send_time=08:30 max_stories=7
+    Example: newsletter edition set ukraine-weekly send_time=08:30 max_stories=7 accent=#1B5E20
     """
     from newsletter import newsroom
 
@@ -121,3 +142,27 @@ def set_(
     with app.db.transaction() as session:
         changed = newsroom.change_edition(session, slug, change, app.clock())
     show([changed] if changed else [])
+
+
+@commands.command()
+def logo(
+    slug: str,
+    file: Annotated[str, typer.Argument(help="A PNG or JPEG, from 560 pixels wide, or its web address.")] = "",
+    remove: Annotated[bool, typer.Option("--remove", help="Show the edition's name in letters again.")] = False,
+) -> None:
+    """Show a picture of the edition's name on top of its mails. What is transparent stays so.
+
+    Example: newsletter edition logo ukraine-weekly logo.png
+    """
+    from newsletter import newsroom, pictures
+    from newsletter.sources.prose.resized import made_logo
+
+    if bool(file) == remove:
+        raise typer.BadParameter("name a file, or say --remove")
+    app = open_app()
+    made = None if remove else pictures.brought(app.client, file, made_logo)
+    with app.db.transaction() as session:
+        change = newsroom.put_logo(session, slug, made, app.settings.base_url, app.clock())
+    show([change] if change else [])
+    if made and made.hides_in_dark:
+        warn("The logo is dark on transparent ground: dark mode swallows it. Give it a light ground or a light edge.")

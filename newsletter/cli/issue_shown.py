@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -21,14 +22,20 @@ def mention_approval(had_approval: bool, name: str) -> None:
         warn(f"The approval was taken back: {name} is not sent before it is approved again.")
 
 
-def show_findings(findings: list[Finding]) -> None:
+def show_findings(findings: Sequence[Finding]) -> None:
     """Print what preflight found, errors first."""
     for finding in sorted(findings, key=lambda one: one.severity):
         warn(f"{finding.severity} {finding.rule}: {finding.message} {finding.fix}")
 
 
-def finding_rows(findings: list[Finding]) -> list[dict[str, str]]:
+def finding_rows(findings: Sequence[Finding]) -> list[dict[str, str]]:
     return [{"rule": one.rule, "severity": one.severity, "message": one.message, "fix": one.fix} for one in findings]
+
+
+def print_accepted(accepted: list[dict[str, str]]) -> None:
+    """Print the warnings that an approval accepted, with the reasons."""
+    for one in accepted:
+        say(f"Accepted {one['rule']}: {one['message']} Because: {one['reason']} ({one['by']}).")
 
 
 def fetch_pictures(app: App, issue_id: int) -> list[dict[str, Any]]:
@@ -42,6 +49,7 @@ def fetch_pictures(app: App, issue_id: int) -> list[dict[str, Any]]:
 def facts_of(session: Session, issue: Issue) -> dict[str, Any]:
     """Return what `show` prints, from the rows."""
     from newsletter import issues
+    from newsletter.issues.approval import accepted_of
     from newsletter.models import Edition
 
     places = issues.all_places(session, issue.id)
@@ -57,7 +65,11 @@ def facts_of(session: Session, issue: Issue) -> dict[str, Any]:
         "send_at": issue.send_at,
         "send_at_local": issues.local_time(session, issue),
         "subject": issue.subject or issue.subject_override,
+        "intro": issue.intro,
+        "corrections": issue.corrections,
+        "closing": issue.closing,
         "approved_by": issue.approved_by,
+        "accepted": accepted_of(issue),
         "stories": [
             _story_facts(place, is_about=place.story.id in about)
             for place in places
@@ -77,7 +89,12 @@ def _story_facts(place: Place, *, is_about: bool) -> dict[str, Any]:
         "source": place.source.name,
         "published_at": place.story.published_at,
         "is_dated": place.story.is_dated,
-        "picture_problem": place.story.picture_problem,
+        "picture": place.picture,
+        "picture_by": "editor" if place.row.picture else "source",
+        "picture_edited": place.has_edited_picture,
+        "image_alt": place.image_alt,
+        "image_credit": place.image_credit,
+        "picture_problem": "" if place.row.picture else place.story.picture_problem,
         "link": place.story.link,
         "score": place.row.score,
         "reasons": place.row.reasons,
@@ -95,6 +112,9 @@ def print_issue(facts: dict[str, Any], *, json: bool, left_out: dict[int, LeftOu
     say(f"Send time {facts['send_at_local']}.")
     if facts["subject"]:
         say(f"Subject: {facts['subject']}")
+    print_accepted(facts["accepted"])
+    for name in ("intro", "corrections", "closing"):
+        _print_words(name, facts[name])
     for story in facts["stories"]:
         _print_story(story)
     for picture in facts.get("pictures", ()):
@@ -106,8 +126,24 @@ def print_issue(facts: dict[str, Any], *, json: bool, left_out: dict[int, LeftOu
         table(("Story", "Headline", "Reason"), ((one, what.headline, what.reason) for one, what in rows))
 
 
+def _print_words(name: str, words: str) -> None:
+    for number, line in enumerate(words.splitlines()):
+        say(f"{name.capitalize() + ':':13}{line}" if number == 0 else f"{'':13}{line}".rstrip())
+
+
 def _print_story(story: dict[str, Any]) -> None:
     date = f"{story['published_at']:%d %B}" if story["is_dated"] else "no date"
     marks = [*(["pinned"] if story["pinned"] else []), *([] if story["is_about"] else ["not about its regions"])]
     say(f"{story['place']:>7}  {story['id']:>4}  {story['headline']}{' (' + ', '.join(marks) + ')' if marks else ''}")
     say(f"               {story['source']}, {date}; because: {', '.join(story['reasons'])}")
+    if story["picture_edited"]:
+        say(f"               {_picture_words(story)}")
+
+
+def _picture_words(story: dict[str, Any]) -> str:
+    """Return what an editor made of a story's picture."""
+    whose = f"the {story['picture_by']}'s picture"
+    if not story["picture"]:
+        return "no picture, as the editor wants it" if story["picture_by"] == "editor" else f"{whose} is not there yet"
+    alt = f'"{story["image_alt"]}"' if story["image_alt"] else "without a description"
+    return f"{whose}: {alt}; {story['image_credit'] or 'without a credit'}"

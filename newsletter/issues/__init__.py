@@ -3,9 +3,10 @@
 stories -> draft -> (edit -> draft)* -> approve -> the frozen mail that delivery finds
 """
 
-from newsletter.issues.approval import approve, content_of, render
+from newsletter.issues.approval import approve, render
 from newsletter.issues.candidates import candidates
 from newsletter.issues.choice import Choice, Chosen, LeftOut, Limits, choose
+from newsletter.issues.content import content_of
 from newsletter.issues.drafting import Drafted, draft, reconsider, record_missed, skip
 from newsletter.issues.editing import Changes, edit
 from newsletter.issues.explaining import Explanation, Facts, as_thin_as, explain, facts_of, find_story

@@ -1,85 +1,122 @@
-"""From an issue's rows to its mail: for looking at, and frozen for sending."""
+"""From an issue's rows to its mail: looked at, judged by preflight, and frozen for sending."""
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
-from sqlmodel import Session
+from sqlmodel import Session, col, select
 
 from newsletter import preflight
+from newsletter.db import Database
 from newsletter.errors import Refused
-from newsletter.issues.candidates import primary, reports_of, sent_before, text_of
-from newsletter.issues.events import Report, outlet_key, outlets
-from newsletter.issues.rows import Place, evidence_of, issue_name, places, regions_of, require_open, wider_regions_of
-from newsletter.mail import Mail, Sender
-from newsletter.models import Edition, Issue, IssueState, Region, StoryRegion
-from newsletter.pictures import address_of
-from newsletter.preflight import Finding
-from newsletter.render import Card, IssueContent, RegionTag, Renderer
-from subscribers.models import MailingList
+from newsletter.issues.candidates import sent_before, text_of
+from newsletter.issues.content import content_of
+from newsletter.issues.rows import issue_name, places, require_open
+from newsletter.mail import Mail
+from newsletter.models import Edition, Issue, IssueState
+from newsletter.preflight import Finding, Known
+from newsletter.reach import domain, links
+from newsletter.render import Renderer
+from newsletter.sources.http import Client
 
-#: A card shows at most this many region tags; those of the source count only when the story names no place.
-_TAGS = 2
-#: And at most this many other outlets.
-_ALSO = 4
+#: Instead of a rule's number: a reason that holds for every warning.
+ALL = "all"
+
+_NOTHING_KNOWN = Known()
+_NOTHING_ACCEPTED: Mapping[str, str] = {}
 
 
-def content_of(session: Session, issue: Issue, base_url: str) -> IssueContent:
-    """Return what the issue's mail shows, from the rows as they are. Raises Refused when it has no stories."""
-    edition = session.get_one(Edition, issue.edition_id)
-    placed = places(session, issue.id)
-    if not placed:
-        reason = f": {issue.reason}" if issue.reason else ""
-        raise Refused(f"{edition.slug}/{issue.week} has no stories{reason}. Gather and draft it again.")
-    regions = regions_of(session, edition.id)
-    seen = _Seen(edition, regions | wider_regions_of(session, regions.values()), base_url)
-    evidence = evidence_of(session, [place.story.id for place in placed], seen.regions)
-    reports = reports_of(session, [place.story.coverage for place in placed], [])
-    cards = [
-        seen.card(place, evidence.get(place.story.id, []), _others(place, reports.get(place.story.coverage or 0, [])))
-        for place in placed
-    ]
-    names = [region.name for region in regions.values()]
-    return IssueContent(
-        edition_name=edition.name,
-        tagline=edition.tagline,
-        language=edition.language,
-        region_name=edition.region_name or _joined(names),
-        publisher=edition.publisher,
-        postal_address=edition.postal_address,
-        contact=edition.contact,
-        list_name=session.get_one(MailingList, edition.list_id).name,
-        number=issue.number,
-        day=issue.send_at.astimezone(ZoneInfo(edition.time_zone)).date(),
-        lead=cards[0],
-        more=tuple(cards[1:]),
-        subject=issue.subject_override,
-        preheader=issue.preheader_override,
-        view_url=f"{base_url}/issues/{edition.slug}/{issue.number}",
-        signup_url=f"{base_url}/editions/{edition.slug}",
-        sender=Sender(edition.sender_name, edition.sender_address, edition.reply_to),
-    )
+@dataclass(frozen=True)
+class Judged:
+    """An issue's mail and what preflight says of it; `accepted` maps a warning to the reason it was accepted for."""
+
+    mail: Mail
+    findings: tuple[Finding, ...]
+    accepted: Mapping[Finding, str]
+
+    @property
+    def errors(self) -> list[Finding]:
+        """What keeps the mail from going out."""
+        return [one for one in self.findings if one.severity == "error"]
+
+    @property
+    def open_warnings(self) -> list[Finding]:
+        """The warnings that nobody has accepted."""
+        return [one for one in self.findings if one.severity == "warning" and one not in self.accepted]
 
 
 def render(session: Session, issue: Issue, renderer: Renderer, base_url: str) -> tuple[Mail, list[Finding]]:
     """Return the issue's mail and what preflight found: the frozen mail once approved, else one made now."""
     if issue.content_hash:
         return issue.frozen_mail(), []
+    judged = judge(session, issue, renderer, base_url)
+    return judged.mail, list(judged.findings)
+
+
+def judge(session: Session, issue: Issue, renderer: Renderer, base_url: str, known: Known = _NOTHING_KNOWN) -> Judged:
+    """Return the issue's mail with what preflight finds in it and what was accepted; `known` is from `look_around`.
+
+    A frozen mail is judged as it is, whatever its stories say by now.
+    """
+    if issue.content_hash:
+        mail = issue.frozen_mail()
+        language = session.get_one(Edition, issue.edition_id).language
+        findings = preflight.check_mail(mail, language=language, site=base_url, known=known)
+        findings = [*findings, *(one for one in _accepted_findings(issue) if one not in findings)]
+        return Judged(mail, tuple(findings), _reasons(findings, accepted_of(issue)))
     content = content_of(session, issue, base_url)
     mail = renderer.issue(content, secrets.token_hex(8))
-    return mail, preflight.check(content, mail)
+    known = replace(
+        known,
+        earlier_subjects=_earlier_subjects(session, issue),
+        missing_words=renderer.missing_words(content.language, content.look.templates),
+    )
+    return Judged(mail, tuple(preflight.check(content, mail, known)), {})
+
+
+def look_around(
+    db: Database,
+    issue_id: int,
+    renderer: Renderer,
+    base_url: str,
+    client: Client,
+    *,
+    selectors: Sequence[str] = (),
+    progress: Callable[[int, int], None] | None = None,
+) -> Known:
+    """Return what the network says of the issue's links and of its sender's domain; takes half a minute at most.
+
+    `selectors` are those of the provider's DKIM keys; `progress` is called with how many links are done, and of how
+    many. Raises Refused when the issue has no stories. The sender's domain is that of the edition.
+    """
+    with db.reading() as session:
+        issue = session.get_one(Issue, issue_id)
+        content = content_of(session, issue, base_url)
+        mail = issue.frozen_mail() if issue.content_hash else renderer.issue(content, secrets.token_hex(8))
+    urls = preflight.links_of(content, mail)
+    states = links.look(urls, client, trial=not base_url.startswith("https:"), progress=progress)
+    at = mail.sender.address.rpartition("@")[2]
+    return Known(links=states, domain=domain.look(at, selectors=selectors))
 
 
 def approve(
-    session: Session, issue: Issue, renderer: Renderer, base_url: str, *, by: str, now: datetime
+    session: Session,
+    issue: Issue,
+    renderer: Renderer,
+    base_url: str,
+    *,
+    by: str,
+    now: datetime,
+    accept: Mapping[str, str] = _NOTHING_ACCEPTED,
+    known: Known = _NOTHING_KNOWN,
 ) -> list[Finding]:
-    """Freeze the issue's subject, html and text with their hash; return the warnings that remain.
+    """Freeze the issue's subject, html and text with their hash; return the warnings, all of them accepted.
 
-    Raises Refused, with every error preflight found, when the mail must not go out as it is.
+    `accept` maps a rule such as "R37", or ALL, to the reason that is kept with the approval. Raises Refused when
+    preflight finds an error, and when it finds a warning that is not accepted.
     """
     name = issue_name(session, issue)
     require_open(issue, name)
@@ -88,20 +125,82 @@ def approve(
     if issue.state is IssueState.SKIPPED:
         raise Refused(f"{name} is skipped ({issue.reason}). `newsletter issue draft` makes it again.")
     _refuse_repeats(session, issue, name)
-    mail, findings = render(session, issue, renderer, base_url)
-    errors = [finding for finding in findings if finding.severity == "error"]
-    if errors:
-        listed = "\n".join(f"  {finding.rule}: {finding.message} {finding.fix}" for finding in errors)
-        raise Refused(f"{name} cannot be approved:\n{listed}")
+    judged = judge(session, issue, renderer, base_url, known)
+    accepted = _accepted(name, judged, accept, by)
+    mail = judged.mail
     issue.subject, issue.html, issue.text, issue.nonce = mail.subject, mail.html, mail.text, mail.nonce
     issue.from_name, issue.from_address = mail.sender.name, mail.sender.address
     issue.reply_to, issue.content_hash = mail.sender.reply_to, mail.content_hash
     issue.state, issue.approved_at, issue.approved_by, issue.reason = IssueState.APPROVED, now, by, ""
+    issue.accepted = accepted
     for place in places(session, issue.id):
         place.row.sent_text = text_of(place.story)
     session.add(issue)
     session.flush()
-    return findings
+    return list(judged.findings)
+
+
+def accepted_of(issue: Issue) -> list[dict[str, str]]:
+    """Return the warnings that were accepted with the approval that holds: rule, message, reason, by."""
+    return list(issue.accepted or []) if issue.content_hash else []
+
+
+def _accepted(name: str, judged: Judged, accept: Mapping[str, str], by: str) -> list[dict[str, str]]:
+    """Return what is kept of the warnings. Raises Refused with what must be put right, or accepted, first."""
+    if judged.errors:
+        raise Refused(f"{name} cannot be approved:\n{_listed(judged.errors)}")
+    reasons = {rule.strip().casefold(): reason.strip() for rule, reason in accept.items()}
+    if unsaid := [rule for rule, reason in accept.items() if not reason.strip()]:
+        raise Refused(f"Say why {unsaid[0]} is accepted: the reason is kept with the approval.")
+    kept = []
+    left = []
+    for one in judged.findings:
+        reason = reasons.get(one.rule.casefold(), reasons.get(ALL, ""))
+        if reason:
+            kept.append({"rule": one.rule, "message": one.message, "reason": reason, "by": by})
+        else:
+            left.append(one)
+    if left:
+        raise Refused(
+            f"{name} is not approved, since preflight warns of this:\n{_listed(left)}\n"
+            f"Put it right, or accept it and say why:\n  {_command(name, judged.findings, reasons)}"
+        )
+    return kept
+
+
+def _command(name: str, findings: Sequence[Finding], reasons: Mapping[str, str]) -> str:
+    """Return the command line that accepts every warning; what was given stays as it was."""
+    words = []
+    for rule in dict.fromkeys(one.rule for one in findings):
+        reason = reasons.get(rule.casefold(), reasons.get(ALL, "your reason"))
+        quoted = reason.replace("\\", "\\\\").replace('"', '\\"').replace("$", "\\$").replace("`", "\\`")
+        words.append(f'--accept "{rule}={quoted}"' if " " in rule else f'--accept {rule}="{quoted}"')
+    return f"newsletter issue approve {name} {' '.join(words)}"
+
+
+def _listed(findings: Sequence[Finding]) -> str:
+    return "\n".join(f"  {one.rule}: {one.message} {one.fix}" for one in findings)
+
+
+def _accepted_findings(issue: Issue) -> list[Finding]:
+    return [Finding(one["rule"], "warning", one["message"], "") for one in accepted_of(issue)]
+
+
+def _reasons(findings: Sequence[Finding], accepted: Sequence[Mapping[str, str]]) -> dict[Finding, str]:
+    """Return for each warning that was accepted why, and by whom."""
+    known = {(one["rule"], one["message"]): f"{one['reason']} ({one['by']})" for one in accepted}
+    return {one: known[one.rule, one.message] for one in findings if (one.rule, one.message) in known}
+
+
+def _earlier_subjects(session: Session, issue: Issue) -> tuple[tuple[str, str], ...]:
+    """Return week and subject of the edition's other issues that readers got, or are approved to get (R14)."""
+    gone = (IssueState.APPROVED, IssueState.SENDING, IssueState.SENT)
+    query = (
+        select(Issue.week, Issue.subject)
+        .where(Issue.edition_id == issue.edition_id, Issue.id != issue.id, col(Issue.state).in_(gone))
+        .order_by(col(Issue.week).desc())
+    )
+    return tuple((week, subject) for week, subject in session.exec(query) if subject)
 
 
 def _refuse_repeats(session: Session, issue: Issue, name: str) -> None:
@@ -114,43 +213,3 @@ def _refuse_repeats(session: Session, issue: Issue, name: str) -> None:
     if repeated:
         listed = "\n".join(f"  {one.story.id}  {one.headline} ({sent[one.story.id].week})" for one in repeated)
         raise Refused(f"{name} has stories that these readers get or got in another week:\n{listed}\nDraft it again.")
-
-
-@dataclass(frozen=True)
-class _Seen:
-    """How an edition's readers see stories."""
-
-    edition: Edition
-    regions: dict[int, Region]
-    base_url: str
-
-    def card(self, place: Place, evidence: list[StoryRegion], also: Sequence[str]) -> Card:
-        story = place.story
-        ours = place.row.headline and place.row.summary
-        foreign = not ours and primary(story.language) not in {"", primary(self.edition.language)}
-        named = [row for row in evidence if not row.evidence.startswith("from ")] or evidence
-        tags = [self.regions[row.region_id] for row in named[:_TAGS]]
-        return Card(
-            headline=place.headline,
-            summary=place.summary,
-            link=story.link,
-            source=place.source.name,
-            day=story.published_at.astimezone(ZoneInfo(self.edition.time_zone)).date() if story.is_dated else None,
-            regions=tuple(RegionTag(region.code, region.name) for region in tags),
-            image_url=address_of(self.base_url, story.picture) if story.picture else "",
-            image_alt=story.image_alt,
-            image_credit=story.image_credit,
-            also=tuple(also)[:_ALSO],
-            language=story.language if foreign else "",
-        )
-
-
-def _others(place: Place, reports: Sequence[Report]) -> list[str]:
-    """Return the outlets that tell the same event beside the story's own; another feed of its site is not another."""
-    own = outlet_key(place.story.url, place.source.name)
-    other = [report for report in reports if outlet_key(report.url, report.outlet) != own]
-    return [name for name in outlets(other) if name != place.source.name]
-
-
-def _joined(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

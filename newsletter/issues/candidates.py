@@ -13,6 +13,7 @@ from newsletter.issues.events import Report, outlets, typical
 from newsletter.issues.rows import evidence_of, regions_of, wider_regions_of
 from newsletter.issues.score import Candidate
 from newsletter.models import Edition, Issue, IssueState, IssueStory, Region, Source, Story, StoryRegion
+from newsletter.pictures import NONE
 from newsletter.regions import ABOUT
 from newsletter.sources.prose.titles import is_routine
 
@@ -92,7 +93,7 @@ class _Known:
             published_at=story.updated_at if before and before.updated and story.updated_at else story.published_at,
             source=source.name,
             source_weight=source.weight,
-            has_picture=bool(story.image_url) and not story.picture_problem,
+            has_picture=_has_picture(story, row),
             is_dated=story.is_dated,
             evidence=tuple(tag.evidence for tag in tags),
             strength=tags[0].strength if tags else 0.0,
@@ -110,6 +111,13 @@ class _Known:
             pinned_at=(_LAST if row.position is None else row.position) if row and row.pinned else None,
             dropped=bool(row and row.dropped),
         )
+
+
+def _has_picture(story: Story, row: IssueStory | None) -> bool:
+    """Tell whether there is a picture to show: the editor's, unless they want none, else the source's."""
+    if row is not None and row.picture:
+        return row.picture != NONE
+    return bool(story.image_url) and not story.picture_problem
 
 
 def _known(
@@ -184,9 +192,12 @@ def text_of(story: Story) -> str:
 
 
 def _covered(session: Session, sent: dict[int, Sent]) -> dict[int, str]:
-    """Return coverage -> the week in which one of its stories was sent."""
+    """Return coverage -> the last week in which one of its stories was sent."""
     query = select(Story.coverage, Story.id).where(col(Story.id).in_(list(sent)), col(Story.coverage).is_not(None))
-    return {number: sent[story_id].week for number, story_id in session.exec(query) if number is not None}
+    weeks: dict[int, str] = {}
+    for number, story_id in session.exec(query):
+        weeks[number or 0] = max(weeks.get(number or 0, ""), sent[story_id].week)
+    return weeks
 
 
 def reports_of(session: Session, coverages: Iterable[int | None], regions: Collection[int]) -> dict[int, list[Report]]:

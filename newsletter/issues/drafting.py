@@ -111,7 +111,7 @@ def _place(session: Session, issue_id: int, choice: Choice) -> None:
     for story_id, row in rows.items():
         if story_id in places:
             continue
-        if row.pinned or row.dropped or row.headline or row.summary:
+        if row.pinned or row.dropped or _has_own(row):
             row.position = row.position if row.pinned and choice.skip else None
         else:
             session.delete(row)
@@ -120,6 +120,11 @@ def _place(session: Session, issue_id: int, choice: Choice) -> None:
         row.position, row.score, row.reasons = position, chosen.score, list(chosen.reasons)
         session.add(row)
     session.flush()
+
+
+def _has_own(row: IssueStory) -> bool:
+    """Tell whether the row holds words or a picture of the editor's."""
+    return any((row.headline, row.summary, row.picture, row.image_alt, row.image_credit))
 
 
 def _insert_if_missing(session: Session, edition: Edition, slot: Slot, now: datetime) -> bool:
@@ -136,7 +141,7 @@ def _insert_if_missing(session: Session, edition: Edition, slot: Slot, now: date
 def _empty_columns() -> dict[str, object]:
     """Return the defaults of Issue's columns, which a plain INSERT does not know."""
     return {
-        name: field.default
+        name: field.get_default(call_default_factory=True)
         for name, field in Issue.model_fields.items()
         if not field.is_required() and name not in {"id", "number"}
     }

@@ -1,7 +1,8 @@
-"""What an editor changes in a draft: the order, pins, drops and words. Each change takes an approval back."""
+"""What an editor changes in a draft: the order, pins, drops, words, pictures. Each change takes an approval back."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -11,11 +12,21 @@ from newsletter.errors import NotFound, Refused
 from newsletter.issues.candidates import sent_before
 from newsletter.issues.rows import issue_name, require_open, take_back_approval
 from newsletter.models import Issue, IssueState, IssueStory, Story
+from newsletter.sources.prose.captions import credited
+
+#: What the columns hold.
+_LONGEST_ALT, _LONGEST_CREDIT = 500, 200
+#: Controls, which mail programs show as boxes or take for another character set (R6), and lone surrogates.
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
 
 
 @dataclass(frozen=True)
 class Changes:
-    """What an editor wants changed. Stories are named by id. None leaves a thing as it is; "" goes back to ours."""
+    """What an editor wants changed. Stories are named by id. None leaves a thing as it is; "" goes back to ours.
+
+    `intro`, `closing` and `corrections` are Markdown. `pictures` are hashes of stored pictures (`pictures.store`), or
+    `pictures.NONE` for no picture; `alts` and `credits` are said of the picture that is shown then.
+    """
 
     lead: int | None = None
     pin: Sequence[int] = ()
@@ -28,6 +39,12 @@ class Changes:
     preheader: str | None = None
     headlines: Mapping[int, str] = field(default_factory=dict)
     summaries: Mapping[int, str] = field(default_factory=dict)
+    intro: str | None = None
+    closing: str | None = None
+    corrections: str | None = None
+    pictures: Mapping[int, str] = field(default_factory=dict)
+    alts: Mapping[int, str] = field(default_factory=dict)
+    credits: Mapping[int, str] = field(default_factory=dict)
 
     def stories(self) -> set[int]:
         """Return every story named."""
@@ -39,6 +56,9 @@ class Changes:
             *self.order,
             *self.headlines,
             *self.summaries,
+            *self.pictures,
+            *self.alts,
+            *self.credits,
         }
         return named if self.lead is None else named | {self.lead}
 
@@ -65,14 +85,8 @@ def edit(session: Session, issue: Issue, changes: Changes) -> bool:
     _refuse_strangers(name, rows, changes)
     _refuse_repeats(session, issue, changes)
     _reorder(rows, changes)
-    for story_id, headline in changes.headlines.items():
-        rows[story_id].headline = " ".join(headline.split())
-    for story_id, summary in changes.summaries.items():
-        rows[story_id].summary = " ".join(summary.split())
-    if changes.subject is not None:
-        issue.subject_override = " ".join(changes.subject.split())
-    if changes.preheader is not None:
-        issue.preheader_override = " ".join(changes.preheader.split())
+    _reword(issue, rows, changes)
+    _picture(rows, changes)
     if all(row.position is None for row in rows.values()):
         raise Refused(f"{name} would be empty. Use `newsletter issue skip` to leave this week out.")
     had_approval = issue.state is IssueState.APPROVED
@@ -80,6 +94,50 @@ def edit(session: Session, issue: Issue, changes: Changes) -> bool:
     session.add_all([issue, *rows.values()])
     session.flush()
     return had_approval
+
+
+def _reword(issue: Issue, rows: dict[int, IssueStory], changes: Changes) -> None:
+    for story_id, headline in changes.headlines.items():
+        rows[story_id].headline = _line(headline)
+    for story_id, summary in changes.summaries.items():
+        rows[story_id].summary = _line(summary)
+    if changes.subject is not None:
+        issue.subject_override = _line(changes.subject)
+    if changes.preheader is not None:
+        issue.preheader_override = _line(changes.preheader)
+    for name in ("intro", "closing", "corrections"):
+        words = getattr(changes, name)
+        if words is not None:
+            setattr(issue, name, _paragraphs(words))
+
+
+def _picture(rows: dict[int, IssueStory], changes: Changes) -> None:
+    """Change pictures and what is said of them. Words about a picture go with it: they belong to nobody else's."""
+    for story_id, picture in changes.pictures.items():
+        row = rows[story_id]
+        if row.picture != picture:
+            row.picture, row.image_alt, row.image_credit = picture, "", ""
+    for story_id, alt in changes.alts.items():
+        rows[story_id].image_alt = _short(alt, _LONGEST_ALT, f"The description of story {story_id}'s picture")
+    for story_id, credit in changes.credits.items():
+        name = credited(credit)[1] or credit  # the mail says "Picture:" in its own language
+        rows[story_id].image_credit = _short(name, _LONGEST_CREDIT, f"The credit of story {story_id}'s picture")
+
+
+def _line(text: str) -> str:
+    return " ".join(_CONTROLS.sub(" ", text).split())
+
+
+def _paragraphs(text: str) -> str:
+    """Return Markdown with its lines and without what no mail may carry (R6)."""
+    return "\n".join(_CONTROLS.sub(" ", line).rstrip() for line in text.splitlines()).strip()
+
+
+def _short(text: str, limit: int, what: str) -> str:
+    line = _line(text)
+    if len(line) > limit:
+        raise Refused(f"{what} has {len(line)} characters; there is room for {limit}. Shorten it.")
+    return line
 
 
 def _refuse_strangers(name: str, rows: dict[int, IssueStory], changes: Changes) -> None:

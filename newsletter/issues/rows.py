@@ -21,6 +21,7 @@ from newsletter.models import (
     Story,
     StoryRegion,
 )
+from newsletter.pictures import NONE
 from newsletter.regions import ABOUT, parent_of
 
 
@@ -41,6 +42,26 @@ class Place:
     def summary(self) -> str:
         """The editor's summary, else the source's."""
         return self.row.summary or self.story.summary
+
+    @property
+    def picture(self) -> str:
+        """The hash of the editor's picture, else of the source's; "" for none."""
+        return "" if self.row.picture == NONE else self.row.picture or self.story.picture
+
+    @property
+    def has_edited_picture(self) -> bool:
+        """Whether the picture, its description or its credit is the editor's choice."""
+        return bool(self.row.picture or self.row.image_alt or self.row.image_credit)
+
+    @property
+    def image_alt(self) -> str:
+        """What the picture shows. What the source says of its own is never said of the editor's."""
+        return (self.row.image_alt or ("" if self.row.picture else self.story.image_alt)) if self.picture else ""
+
+    @property
+    def image_credit(self) -> str:
+        """Whose picture it is. The source's credit never stays on the editor's picture."""
+        return (self.row.image_credit or ("" if self.row.picture else self.story.image_credit)) if self.picture else ""
 
 
 def find_edition(session: Session, slug: str) -> Edition:
@@ -169,5 +190,5 @@ def take_back_approval(issue: Issue) -> None:
     issue.state = IssueState.DRAFT
     issue.reason = ""
     issue.approved_at, issue.approved_by, issue.content_hash, issue.nonce = None, "", "", ""
-    issue.subject, issue.html, issue.text = "", "", ""
+    issue.subject, issue.html, issue.text, issue.accepted = "", "", "", []
     issue.from_name, issue.from_address, issue.reply_to = "", "", ""

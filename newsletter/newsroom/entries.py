@@ -12,6 +12,8 @@ from pydantic import BaseModel, Field, ValidationError, field_validator, model_v
 
 from newsletter.errors import ConfigurationError
 from newsletter.mail import header_text
+from newsletter.render.colours import accent_problems, is_colour
+from newsletter.sources.prose.resized import LOGO_SHOWN
 from subscribers.addresses import parse_address
 from subscribers.errors import SubscriberError
 
@@ -24,6 +26,7 @@ _PATTERNS_IN_WORDS = {
     "code": "write letters, digits and hyphens, such as UA, GB-SCT or fen-north",
     "url": "write an address that begins with http:// or https://",
     "send_time": "write a time of day such as 07:00",
+    "logo_url": "write an address that begins with https://, or nothing",
 }
 
 
@@ -106,7 +109,19 @@ class EditionEntry(Entry):
     max_stories: int = Field(default=9, le=30)
     max_age_days: int = Field(default=8, ge=1, le=60)
     fall_back: bool = False
+    accent: str = ""
+    accent_dark: str = ""
+    logo_url: str = Field(default="", pattern=r"^(https?://\S+)?$", max_length=2000)
+    #: In CSS pixels.
+    logo_width: int = Field(default=0, ge=0, le=LOGO_SHOWN[0])
+    welcome: bool = True
+    goodbye: bool = False
     enabled: bool = True
+
+    @field_validator("accent", "accent_dark")
+    @classmethod
+    def _in_capitals(cls, value: str) -> str:
+        return value.upper() if is_colour(value) else value
 
     @field_validator("sender_address", "reply_to", "contact")
     @classmethod
@@ -139,6 +154,22 @@ class EditionEntry(Entry):
             raise ValueError("max_stories is smaller than min_stories")
         if "02:00" <= self.send_time < "03:00":
             raise ValueError("send times from 02:00 to 02:59 fall into clock changes; choose another hour")
+        return self
+
+    @model_validator(mode="after")
+    def _readable(self) -> EditionEntry:
+        """Refuse an accent that could not be read in light, in dark or inverted (R48)."""
+        problems = accent_problems(self.accent, self.accent_dark)
+        if problems:
+            raise ValueError(" ".join(problems))
+        return self
+
+    @model_validator(mode="after")
+    def _logo_as_wide(self) -> EditionEntry:
+        if not self.logo_url:
+            self.logo_width = 0
+        elif not self.logo_width:
+            raise ValueError(f"logo_width says how many pixels wide the logo is shown: write 1 to {LOGO_SHOWN[0]}")
         return self
 
 

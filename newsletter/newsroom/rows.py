@@ -9,7 +9,7 @@ from typing import Any, TypeVar, cast
 
 from sqlmodel import Session, SQLModel, col, delete, select
 
-from newsletter import slugs
+from newsletter import pictures, slugs
 from newsletter.errors import ConfigurationError, NotFound, Refused, meant
 from newsletter.models import (
     Edition,
@@ -33,6 +33,7 @@ from newsletter.newsroom.entries import (
     SourceEntry,
     checked,
 )
+from newsletter.sources.prose.resized import Logo
 from subscribers.models import MailingList
 
 _E = TypeVar("_E", bound=Entry)
@@ -128,6 +129,14 @@ def change_edition(session: Session, slug: str, changes: list[str], now: datetim
             raise _no_change(text, [name for name in fields if name != "slug"])
         fields[key] = [part.strip() for part in value.split(",")] if key == "regions" else value
     return put_edition(session, checked(EditionEntry, **fields), now)
+
+
+def put_logo(session: Session, slug: str, logo: Logo | None, base_url: str, now: datetime) -> Change | None:
+    """Keep a logo and show it on top of the edition's mails, or none; return what changed, or None. Raises NotFound."""
+    if logo is None:
+        return change_edition(session, slug, ["logo_url="], now)
+    address = pictures.address_of(base_url, pictures.store(session, logo.picture, now))
+    return change_edition(session, slug, [f"logo_url={address}", f"logo_width={logo.shown_width}"], now)
 
 
 def _no_change(text: str, known: list[str]) -> ConfigurationError:
