@@ -105,9 +105,9 @@ def _print_reports(reports: list[dict[str, Any]]) -> None:
 def _make_issue(edition: str) -> dict[str, Any]:
     _heading(f"Stories to an issue: {edition}")
     _newsletter("issue", "draft", edition)
-    _newsletter("issue", "preview", edition)
+    _newsletter("issue", "preview", edition, "--folder", f"preview/{edition}")
     _newsletter("issue", "test", edition, "--to", "editor@example.org")
-    _newsletter("issue", "approve", edition, "--by", "the demo")
+    _newsletter("issue", "approve", edition, "--by", "the demo", "--accept", "R37=trial")
     shown: dict[str, Any] = _newsletter("issue", "show", edition, "--why", "--json", quiet=True)
     return shown
 
@@ -151,7 +151,7 @@ def _summary(
     )
     print(f"It took {seconds:.0f} seconds.\n\nWhere to look:")
     print(f"  var/demo/outbox/new/    the {len(mails)} messages, byte for byte as they would go out")
-    print("  var/demo/preview/       both mails as html, text and, with Chromium, as pictures")
+    print("  var/demo/preview/       both mails: open index.html in each folder")
     print("\nWhat to type next:")
     print(f"  make serve              serves the readers' pages, {BASE_URL}/, and the stories themselves")
     print("  cd var/demo && ../../.venv/bin/newsletter issue show fenland-weekly --why")

@@ -32,7 +32,11 @@ def test_the_demo_leaves_what_it_promises(tmp_path: Path) -> None:
     assert len(counts) == 27
     assert set(counts.values()) == {1}
     assert len({reader for _, reader in counts}) == 25
-    assert {path.suffix for path in (tmp_path / "demo/preview").iterdir()} == {".html", ".txt", ".png"}
+    assert {path.suffix for path in (tmp_path / "demo/preview").rglob("*") if path.is_file()} == {
+        ".html",
+        ".txt",
+        ".png",
+    }
     assert (tmp_path / "demo/newsletter.db").is_file()
     fenland = next(mail for mail in mails if "fenland" in str(mail["List-Id"]))
     part = fenland.get_body(("plain",))
