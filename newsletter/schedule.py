@@ -1,7 +1,8 @@
 """When the stages run. What is due is read from rows, not from timers: downtime and several schedulers do no harm.
 
 every minute:  gather, when it is time -> draft, before an edition's hour -> approve, where the rule says send
-               -> send what is approved and due -> take up what is half sent -> send waiting confirmations
+               -> send what is approved and due -> take up what is half sent -> ask editors for reviews
+               -> send waiting confirmations and letters
 """
 
 from __future__ import annotations
@@ -18,10 +19,11 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 from sqlmodel import Session, col, func, select
 
-from newsletter import delivery, gather, issues, pictures, signup
+from newsletter import delivery, gather, issues, letters, pictures, signup
 from newsletter.app import App
 from newsletter.errors import NewsletterError, Refused
 from newsletter.issues import Slot
+from newsletter.issues.approval import ALL
 from newsletter.models import Chunk, ChunkState, DeadlineRule, Edition, Issue, IssueState, Source
 
 log = logging.getLogger(__name__)
@@ -100,7 +102,9 @@ def tick(app: App, stop: threading.Event | None = None) -> list[Done]:
     done += _guarded("sending", partial(_hold_overdue, app, app.clock()))
     for issue_id, name in _half_sent(app, app.clock()):
         done += _guarded(name, partial(_send, app, issue_id, name, stop))
+    done += _guarded("asking for reviews", partial(_reviews, app))
     done += _guarded("confirmations", partial(_confirmations, app))
+    done += _guarded("letters", partial(_letters, app))
     return done
 
 
@@ -215,11 +219,19 @@ def _missed(app: App, edition_id: int, slot: Slot, name: str) -> list[Done]:
 
 
 def _approve(app: App, due: Due, name: str) -> list[Done]:
+    """Approve an issue that nobody has, warnings and all. One with errors stays a draft, which is told once."""
+    accept = {ALL: "sent by the edition's deadline rule"}
     with app.db.transaction() as session:
         issue = issues.lock_issue(session, due.issue_id or 0)
         if issue.state is not IssueState.DRAFT:
             return []
-        issues.approve(session, issue, app.renderer, app.settings.base_url, by="the deadline rule", now=app.clock())
+        by, now, known_reason = "the deadline rule", app.clock(), issue.reason
+        try:
+            issues.approve(session, issue, app.renderer, app.settings.base_url, by=by, now=now, accept=accept)
+        except NewsletterError as error:
+            issue.reason = f"not sent: {' '.join(str(error).split())}"
+            session.add(issue)
+            return [] if issue.reason == known_reason else [Done(f"{name}: {issue.reason}", failed=True)]
     return [Done(f"{name}: approved by the edition's deadline rule")]
 
 
@@ -289,6 +301,25 @@ def _confirmations(app: App) -> list[Done]:
         app.db, app.provider, app.renderer, app.signer, base_url=app.settings.base_url, now=app.clock()
     )
     return [Done(f"sent {sent} confirmation mail{'s' if sent > 1 else ''}")] if sent else []
+
+
+def _letters(app: App) -> list[Done]:
+    sent = letters.send_letters(
+        app.db, app.provider, app.renderer, app.signer, base_url=app.settings.base_url, now=app.clock()
+    )
+    return [Done(f"sent {sent} welcome or goodbye mail{'s' if sent > 1 else ''}")] if sent else []
+
+
+def _reviews(app: App) -> list[Done]:
+    asked = letters.ask_for_reviews(
+        app.db,
+        app.provider,
+        app.renderer,
+        base_url=app.settings.base_url,
+        editors=app.settings.schedule.editors,
+        now=app.clock(),
+    )
+    return [Done(f"{name}: the editors were asked to review it") for name in asked]
 
 
 def _exists(session: Session, edition_id: int, week: str) -> bool:

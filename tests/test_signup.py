@@ -15,9 +15,10 @@ from newsletter.db import Database
 from newsletter.errors import ProviderRefused
 from newsletter.mail import Mail, Outcome, Recipient, Status
 from newsletter.models import Edition
+from newsletter.owed import without_address
 from newsletter.providers import Provider
 from newsletter.render import Renderer
-from newsletter.signup import ask, consent_wording, frequency, send_confirmations, without_address, zone_in_words
+from newsletter.signup import ask, consent_wording, frequency, send_confirmations, zone_in_words
 from newsletter.testing import MemoryProvider, Scripted
 from subscribers import consent
 from subscribers.consent import Requested

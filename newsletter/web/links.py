@@ -11,11 +11,21 @@ from datetime import datetime, timedelta
 from fastapi import APIRouter, Request, Response
 from sqlmodel import Session
 
+from newsletter import letters
 from newsletter.web.forms import MAX_BODY, FieldsParameter, client_ip
 from newsletter.web.guard import Problem
 from newsletter.web.shown import ListShown, ReaderShown, choices, last_change, reader_shown
 from newsletter.web.site import Site, SiteParameter
-from subscribers.consent import Confirmed, can_undo_leaving, confirm, join, leave, subscription, undo_leaving
+from subscribers.consent import (
+    Confirmed,
+    can_undo_leaving,
+    confirm,
+    join,
+    leave,
+    subscription,
+    subscriptions_of,
+    undo_leaving,
+)
 from subscribers.errors import InvalidToken
 from subscribers.models import Subscription, SubscriptionState
 from subscribers.tokens import CONFIRM_WITHIN, UNDO_WITHIN, Purpose
@@ -27,6 +37,8 @@ _READ = ["GET", "HEAD"]
 _TEST_TOKEN = "test"  # noqa: S105
 #: RFC 8058 section 3.1: the one pair that unsubscribes at once.
 _ONE_CLICK = ("List-Unsubscribe", "One-Click")
+#: The field that our own page adds to that pair.
+_FROM_PAGE = "page"
 
 
 @router.api_route("/c/{token}", methods=_READ)
@@ -52,6 +64,8 @@ def confirm_address(token: str, request: Request, site: SiteParameter) -> Respon
             source=f"{site.base_url}/c",
             network=client_ip(request),
         )
+        if outcome is Confirmed.NOW:
+            letters.owe_welcome(session, subscription_id)
         reader = _reader(site, session, subscription_id)
     return _confirm_page(site, reader, outcome)
 
@@ -98,7 +112,9 @@ def leave_list(token: str, fields: FieldsParameter, request: Request, site: Site
     subscription_id = _read(site, Purpose.UNSUBSCRIBE, token)
     with site.db.transaction() as session:
         source, network = f"{site.base_url}/u", client_ip(request)
-        leave(session, subscription_id=subscription_id, now=site.clock(), source=source, network=network)
+        left = leave(session, subscription_id=subscription_id, now=site.clock(), source=source, network=network)
+        if left and fields.text(_FROM_PAGE):
+            letters.owe_goodbye(session, subscription_id)
         reader = _reader(site, session, subscription_id, status_if_gone=200)
         left_at = reader.changed_at
         can_return = can_undo_leaving(session, subscription_id=subscription_id, left_at=left_at)
@@ -170,7 +186,7 @@ def save_preferences(token: str, fields: FieldsParameter, request: Request, site
 def _set(session: Session, site: Site, reader: ReaderShown, one: ListShown, *, wanted: bool, network: str) -> None:
     now, source = site.clock(), f"{site.base_url}/p"
     if wanted and not one.is_on:
-        join(
+        joined = join(
             session,
             subscriber_id=reader.subscriber_id,
             list_id=one.list_id,
@@ -179,8 +195,16 @@ def _set(session: Session, site: Site, reader: ReaderShown, one: ListShown, *, w
             wording=one.wording,
             network=network,
         )
-    elif one.is_on and not wanted and one.subscription_id is not None:
-        leave(session, subscription_id=one.subscription_id, now=now, source=source, network=network)
+        if joined:
+            on_it = next(row for row in subscriptions_of(session, reader.subscriber_id) if row.list_id == one.list_id)
+            letters.owe_welcome(session, on_it.id)
+    elif (
+        one.is_on
+        and not wanted
+        and one.subscription_id is not None
+        and leave(session, subscription_id=one.subscription_id, now=now, source=source, network=network)
+    ):
+        letters.owe_goodbye(session, one.subscription_id)
 
 
 def _preferences_page(site: Site, session: Session, reader: ReaderShown, token: str, *, saved: bool) -> Response:
