@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 JOBS ?= 2
 
-.PHONY: help demo test check bench fuzz quality serve format lock cli-docs clean
+.PHONY: help demo test check bench fuzz quality serve format words lock cli-docs clean
 
 help:  ## Print the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -24,6 +24,7 @@ demo: $(STAMP)  ## Load a sample newsroom, gather, draft, approve and send it in
 
 test: $(STAMP)  ## Run every test, with Chromium and PostgreSQL (installed through apt where missing)
 	@sh scripts/chromium.sh
+	@sh scripts/mail-tools.sh
 	@sh scripts/with-postgresql.sh $(BIN)/python -m pytest -n $(JOBS) $(PYTEST)
 
 check: $(STAMP)  ## Types, lint, format, arrows between modules
@@ -33,6 +34,8 @@ check: $(STAMP)  ## Types, lint, format, arrows between modules
 	@$(BIN)/lint-imports
 
 bench: $(STAMP)  ## Measure; nothing here is a test
+	@sh scripts/chromium.sh
+	@sh scripts/mail-tools.sh
 	@for script in bench/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
 fuzz: $(STAMP)  ## Read 50,000 damaged documents with every parser (make test reads 5,000)
@@ -49,6 +52,9 @@ format: $(STAMP)  ## Format the code
 
 cli-docs: $(STAMP)  ## Write docs/cli.md from the commands' own help
 	@$(BIN)/python scripts/cli_docs.py > docs/cli.md
+
+words: $(STAMP)  ## Collect the fixed phrases of the mails, and bring the catalogues up to date
+	@$(BIN)/python scripts/words.py
 
 lock: $(STAMP)  ## Resolve the dependencies again, with hashes and without index addresses
 	@$(BIN)/uv pip compile --quiet pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade -o requirements/core.txt

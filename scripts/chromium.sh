@@ -2,4 +2,4 @@
 for name in chromium chromium-browser google-chrome; do
     command -v "$name" >/dev/null 2>&1 && exit 0
 done
-exec sh "$(dirname "$0")/apt-install.sh" "pictures of mails and pages are drawn with it" chromium fonts-liberation fonts-noto-core
+exec sh "$(dirname "$0")/apt-install.sh" "pictures of mails and pages are drawn with it" chromium fonts-liberation fonts-noto-core fonts-ipafont-gothic

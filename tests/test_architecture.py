@@ -30,7 +30,7 @@ MODULES = [
         ("newsletter/providers/smtp.py", "import newsletter.settings", "Only the edge reads settings"),
         ("newsletter/providers/smtp.py", "import newsletter.sources", "Arrows point down"),
         ("newsletter/app.py", "import newsletter.schedule", "Arrows point down"),
-        ("newsletter/preview.py", "import newsletter.cli", "Arrows point down"),
+        ("newsletter/preview/__init__.py", "import newsletter.cli", "Arrows point down"),
         ("newsletter/newsroom/__init__.py", "import newsletter.settings", "Only the edge reads settings"),
         ("newsletter/testing.py", "import newsletter.db", "never touch the database"),
     ],

@@ -34,7 +34,11 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_wheel_holds_what_the_code_reads(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
-    for folder, inside in (("templates", "newsletter/templates"), ("newsletter/migrations", "newsletter/migrations")):
+    for folder, inside in (
+        ("templates", "newsletter/templates"),
+        ("newsletter/migrations", "newsletter/migrations"),
+        ("newsletter/flags", "newsletter/flags"),
+    ):
         for path in (ROOT / folder).rglob("*"):
             if path.is_file() and "__pycache__" not in path.parts:
                 assert f"{inside}/{path.relative_to(ROOT / folder).as_posix()}" in names

@@ -37,6 +37,8 @@ def inspect(app: App) -> list[Inspected]:
     if found[0].ok:
         with app.db.reading() as session:
             found += [*_editions(session), *_sources(session)]
+            languages = dict(session.exec(select(Edition.slug, Edition.language).order_by(Edition.slug)).all())
+        found += [one for slug, language in languages.items() if (one := _words(app, slug, language))]
     return sorted(found, key=lambda one: not one.ok)
 
 
@@ -98,6 +100,25 @@ def _editions(session: Session) -> Iterator[Inspected]:
             message=f"{readers} confirmed readers on list {mailing_list.slug}"
             + ("" if readers else "; import some with `newsletter subscriber import`, or wait for sign-ups"),
         )
+
+
+def _words(app: App, slug: str, language: str) -> Inspected | None:
+    """Tell which fixed words of an edition's mails are shown in English, since its language lacks them."""
+    part = f"words of {slug}"
+    try:
+        missing = app.renderer.missing_words(language, slug)
+    except NewsletterError as error:
+        return Inspected(part, ok=False, message=str(error))
+    if not missing:
+        return None
+    phrases = ", ".join(f"“{phrase}”" for phrase in missing[:3])
+    more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+    return Inspected(
+        part,
+        ok=False,
+        message=f"not translated into {language}, so shown in English: {phrases}{more}; "
+        f"put them into {language}.po in your own templates (docs/templates.md)",
+    )
 
 
 def _sources(session: Session) -> Iterator[Inspected]:
