@@ -55,6 +55,9 @@ def alternatives(reading: Reading) -> Iterator[Finding]:
     copies = [f"“{shortened(alt, 60)}”" for alt in alts.values() if alt and alt.casefold() in titles]
     fix = "Describe what the picture shows, or write nothing."
     yield from warnings("R47", "An alternative text repeats a headline", copies, fix)
+    bare = [one for one, alt in alts.items() if alt and not {"font-size", "color"} <= one.style.keys()]
+    fix = "Write font-size:14px and a colour on it, inline: that is what is seen while pictures are off."
+    yield from warnings("R47", "An alternative text has no size and colour of its own", map(page.place, bare), fix)
     names = [
         f"“{shortened(alt, 60)}”" for alt in alts.values() if _FILE_NAME.fullmatch(alt) or _EMPTY_ALT.fullmatch(alt)
     ]

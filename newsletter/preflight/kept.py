@@ -22,7 +22,7 @@ _BREAKS = {
 _OUTSIDE = re.compile("@(?:import|font-face|charset|namespace)", re.IGNORECASE)
 _MOVING = re.compile(r"@keyframes|(?:^|[{;\s])(?:animation|transition)[\w-]*\s*:", re.IGNORECASE)
 #: How premailer writes a block that it was not told to leave alone.
-_REWRITTEN = re.compile(r"^@media[^{]*\{\n {4}[^\n]*\{\n {8}", re.MULTILINE)
+_REWRITTEN = re.compile(r"<style>(@media[^{]*)\{\n {4}[^\n]*\{\n {8}")
 _KEEP = 'Keep the block in _styles.html, with data-premailer="ignore".'
 _FIX = "Correct it in _styles.html."
 
@@ -68,9 +68,7 @@ def order(reading: Reading) -> Iterator[Finding]:
     yield from warnings("R12", "A style block mixes what some mail programs reject with what all read", mixed, fix)
     if (firsts := [found[0] for found in kinds if found]) != sorted(firsts):
         yield Finding("R12", "warning", "The style blocks are not in their order.", fix)
-    rewritten = [
-        f"block {number}" for number, sheet in enumerate(reading.sheets, start=1) if _REWRITTEN.search(sheet.text)
-    ]
+    rewritten = [found.strip() for found in _REWRITTEN.findall(reading.mail.html)]
     yield from warnings("R12", "The inliner has rewritten a block, and drops what it does not know", rewritten, _KEEP)
 
 
@@ -113,7 +111,7 @@ def strength(reading: Reading) -> Iterator[Finding]:
     """R12: without !important the inline style wins, and the block does nothing."""
     weak = []
     for rule in reading.rules:
-        names = {one.name for one in rule.declared if not one.important}
+        names = {name for one in rule.declared if not one.important for name in (one.name, one.name.partition("-")[0])}
         beaten = [one for one in reading.page.elements if names & one.style.keys() and matches(rule.selector, one)]
         weak += [rule.selector] if beaten else []
     yield from warnings("R12", "A kept rule is weaker than the inline style it should change", weak, "Add !important.")

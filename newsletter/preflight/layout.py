@@ -52,6 +52,13 @@ def widths(reading: Reading) -> Iterator[Finding]:
     yield from warnings("R17", "Word draws this table as wide as its window", map(place, bare), fix)
     if not bands:
         yield Finding("R17", "warning", f"Nothing keeps the mail from being wider than {_WIDEST} pixels.", fix)
+    broad = [
+        one
+        for one in reading.page.word
+        if one.tag == "table" and (whole(one.attributes.get("width", "")) or 0) > _WIDEST
+    ]
+    fix = f'Write width="{_WIDEST}" on the table for Word.'
+    yield from warnings("R17", f"Word draws the mail wider than {_WIDEST} pixels", map(place, broad), fix)
     fix = "Close in a second comment for Word what the first one opens."
     torn = word_page(reading.mail.html).unbalanced
     yield from warnings("R17", "What Word reads is torn", torn, fix)

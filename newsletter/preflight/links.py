@@ -105,6 +105,10 @@ def looks(reading: Reading) -> Iterator[Finding]:
     low = [one for one in buttons if not _is_high(one)]
     fix = "Write line-height:24px and 10 pixels of padding or more above and below."
     yield from warnings("R40", f"A button is lower than {_BUTTON} pixels", map(page.place, low), fix)
+    spaces = sum("mso-font-width" in one.style for one in reading.page.word)
+    bare = buttons[spaces // 2 :]
+    fix = "Put the two spaces for Word beside its text, as the macro `button` does."
+    yield from warnings("R40", "Word draws a button without its padding", map(page.place, bare), fix)
     alone = [
         one
         for one in reading.links

@@ -73,6 +73,24 @@ def sources(reading: Reading, content: IssueContent, known: Known) -> Iterator[F
     unnamed = [_name(card) for card in cards if not display_text(card.source)]
     yield from warnings("copy", "A story does not say where it is from", unnamed, "Give its source a name.")
     yield from _shown(reading, cards, "source", lambda card: card.source)
+    yield from _shown(reading, cards, "date", lambda card: reading.language.short_date(card.day) if card.day else "")
+    yield from _shown(reading, cards, "region", lambda card: card.regions[0].name if card.regions else "")
+
+
+def once(reading: Reading, content: IssueContent, known: Known) -> Iterator[Finding]:
+    """R45, R46: as many headings as stories, each story's once and in the issue's order."""
+    del known
+    page = reading.page
+    headings = [_words(page.text_of(one)) for one in page.all("h2", "h3")]
+    twice = [
+        _name(card)
+        for card in _cards(content)
+        if headings.count(own := _words(display_text(card.headline))) > 1 and own
+    ]
+    same = [_words(display_text(card.headline)) for card in _cards(content)]
+    if len(set(same)) == len(same):
+        fix = "Print each story once in issue/body.html."
+        yield from warnings("R45", "A story stands in the mail more than once", twice, fix)
 
 
 def links(reading: Reading, content: IssueContent, known: Known) -> Iterator[Finding]:
@@ -158,4 +176,4 @@ def _words(text: str) -> str:
     return _NOT_WORDS.sub("", text).casefold()
 
 
-RULES = (headlines, summaries, sources, links, pictures, languages)
+RULES = (headlines, summaries, sources, once, links, pictures, languages)

@@ -178,6 +178,14 @@ def scripts(reading: Reading) -> Iterator[Finding]:
     yield from warnings("R51", "Lines are too close for this script", map(page.place, low), fix)
 
 
+def capitals(reading: Reading) -> Iterator[Finding]:
+    """The design: sentence case everywhere; screen readers spell some words that are set in capitals by a style."""
+    if reading.language.primary in _UPRIGHT:
+        return
+    held = _held(reading, lambda name, value: name == "text-transform" and value != "none")
+    yield from warnings("R25", "A style changes capitals", held, "Take text-transform out.")
+
+
 def _is_latin_habit(name: str, value: str) -> bool:
     return (
         (name == "letter-spacing" and value not in {"normal", "0", "0px"})
@@ -191,4 +199,4 @@ def _height(text: Element) -> float:
     return height / size if size and height else 2.0
 
 
-RULES = (unknown, spaces, letters, colours, scripts)
+RULES = (unknown, spaces, letters, colours, scripts, capitals)
