@@ -12,6 +12,7 @@ from newsletter.errors import NotFound, Refused
 from newsletter.issues.candidates import sent_before
 from newsletter.issues.rows import issue_name, require_open, take_back_approval
 from newsletter.models import Issue, IssueState, IssueStory, Story
+from newsletter.render import written
 from newsletter.sources.prose.captions import credited
 
 #: What the columns hold.
@@ -108,7 +109,9 @@ def _reword(issue: Issue, rows: dict[int, IssueStory], changes: Changes) -> None
     for name in ("intro", "closing", "corrections"):
         words = getattr(changes, name)
         if words is not None:
-            setattr(issue, name, _paragraphs(words))
+            shown = _paragraphs(words)
+            written(shown, language="en", nonce="0" * 16)  # raises Refused for what could not be shown
+            setattr(issue, name, shown)
 
 
 def _picture(rows: dict[int, IssueStory], changes: Changes) -> None:

@@ -23,6 +23,7 @@ from newsletter.render.language import Language
 from newsletter.render.markup import public_page
 from newsletter.render.renderer import Renderer
 from newsletter.render.text import web_address
+from newsletter.render.written import written
 
 __all__ = [
     "Card",
@@ -41,4 +42,5 @@ __all__ = [
     "inline",
     "public_page",
     "web_address",
+    "written",
 ]

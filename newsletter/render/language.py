@@ -11,6 +11,11 @@ from babel import Locale, UnknownLocaleError
 from babel.dates import format_date, format_skeleton
 from babel.lists import format_list
 
+#: Languages whose scripts have neither capitals nor slanted letters, and are tall (R51).
+UPRIGHT = frozenset({
+    "ar", "fa", "ur", "ps", "ckb", "ug", "sd", "he", "yi", "ja", "zh", "ko", "hi", "mr", "ne", "bn", "as", "gu",
+    "pa", "ta", "te", "kn", "ml", "or", "si", "th", "lo", "my", "km",
+})  # fmt: skip
 #: English as the world writes it: "22 November 2026". `en-US` still means what it says.
 _ENGLISH = Locale("en", "001")
 

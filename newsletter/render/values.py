@@ -115,12 +115,14 @@ def mark_values(identity: Identity, subject: str) -> Values:
 def default_preheader(content: IssueContent) -> str:
     """Return what inboxes show after the subject: the headlines below the lead, then its summary (R34)."""
     shortest, longest = _PREHEADER_LENGTH
+    language = Language.of(content.language)
     line = ""
     for piece in [*(card.headline for card in content.more), content.lead.summary]:
         if len(line) >= shortest:
             break
-        line = " · ".join(filter(None, [line, display_text(piece)]))
-    return shortened(line, longest)
+        line = " · ".join(filter(None, [line, _isolated(display_text(piece), language)]))
+    short = shortened(line, longest)
+    return short + "\u2069" * (short.count("\u2068") - short.count("\u2069"))  # what was cut off is closed (UAX 9)
 
 
 def _frame(content: IssueContent | Identity) -> Values:
@@ -158,15 +160,14 @@ def _card(card: Card, language: Language, *, insecure_pictures: bool) -> Values:
     shown = bool(picture) and (insecure_pictures or picture.startswith("https:"))
     headline, alt = display_text(card.headline), display_text(card.image_alt)
     source = display_text(card.source)
-    source_direction = "rtl" if reads_from_right(source) else "ltr"
     return {
         "headline": headline,
         "summary": display_text(card.summary),
         "link": web_address(card.link),
         "source": source,
-        "source_direction": source_direction if source_direction != language.direction else "",
+        "source_direction": _other_direction(source, language),
         "date": language.short_date(card.day) if card.day else "",
-        "regions": [_region(region) for region in card.regions],
+        "regions": [_region(region, language) for region in card.regions],
         "image_url": picture if shown else "",
         "small_url": (web_address(card.small_url) or picture) if shown else "",
         "image_alt": "" if alt == headline else attribute_text(shortened(alt, _ALT_LENGTH)),
@@ -178,10 +179,18 @@ def _card(card: Card, language: Language, *, insecure_pictures: bool) -> Values:
     }
 
 
-def _region(region: RegionTag) -> dict[str, str]:
-    return {"name": display_text(str(region)), "flag_url": web_address(region.flag_url)}
+def _region(region: RegionTag, language: Language) -> dict[str, str]:
+    name = display_text(str(region))
+    direction = _other_direction(display_text(region.name), language)
+    return {"name": name, "flag_url": web_address(region.flag_url), "direction": direction}
+
+
+def _other_direction(name: str, language: Language) -> str:
+    """Return the direction of a name when it is not the mail's, else nothing (R52)."""
+    direction = "rtl" if reads_from_right(name) else "ltr"
+    return direction if direction != language.direction else ""
 
 
 def _isolated(name: str, language: Language) -> str:
     """Return a name between isolating marks where it reads in the other direction than the mail (UAX 9)."""
-    return f"\u2068{name}\u2069" if reads_from_right(name) != (language.direction == "rtl") else name
+    return f"\u2068{name}\u2069" if name and _other_direction(name, language) else name

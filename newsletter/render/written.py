@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from urllib.parse import unquote
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -16,15 +17,18 @@ from markupsafe import Markup, escape
 
 from newsletter.errors import Refused
 from newsletter.mail import block_tags, hole_tags
+from newsletter.render.language import UPRIGHT
 from newsletter.render.text import display_text, web_address, wrapped
 
 #: Nothing else of Markdown: headings would break the order of the mail's own (R45), and html is text like any other.
 _MARKDOWN = MarkdownIt("zero").enable(["emphasis", "link", "newline", "escape"])
 _MARKS = {"em": "em", "strong": "strong"}
-#: Scripts that have no slanted letters (R51).
-_UPRIGHT = frozenset({"ar", "fa", "ur", "ps", "ckb", "he", "yi", "ja", "zh", "ko", "hi", "mr", "ne", "th", "bn", "ta"})
 _CONDITION = re.compile(r"\{(new|not new)\}\s*")
 _NAME = re.compile(r"\{name\|([^{}|]*)\}")
+#: What looks like one of these and is none: it would be printed as it is.
+_SLIP = re.compile(r"\{\s*(?:not\b[\s_]*)?(?:name|new)\b[^{}]*\}", re.IGNORECASE)
+#: Lines that somebody wrote as a list keep their beginnings.
+_ITEM = re.compile(r"\n(?=[-*•–] )")
 #: Stands for a reader's name while the text is parsed and broken into lines.
 _PLACE = "\ue000"
 
@@ -49,22 +53,33 @@ class Written:
 def written(markdown: str, language: str, nonce: str) -> Written:
     """Return the paragraphs of `markdown`, with the tags that `nonce` makes for what differs from reader to reader.
 
-    Links that are no web address become plain text. `language` is the primary language: where its script has no slanted
-    letters, emphasis is bold. Raises Refused for a name within a paragraph that only some readers see.
+    Links that are no web address become plain text, and a mail address is shown as one. `language` is the primary
+    language: where its script has no slanted letters, emphasis is bold. Raises Refused for a name within a paragraph
+    that only some readers see or within a link's address, and for what is nearly `{name|...}` or `{new}`.
     """
-    marks = _MARKS | ({"em": "strong"} if language in _UPRIGHT else {})
+    marks = _MARKS | ({"em": "strong"} if language in UPRIGHT else {})
     html, text = [], []
     for source in re.split(r"\n\s*\n", markdown.replace("\r\n", "\n").replace(_PLACE, "")):
         condition = _CONDITION.match(source.strip())
         fallbacks = _NAME.findall(source)
         plain = _NAME.sub(_PLACE, source.strip()[condition.end() if condition else 0 :])
-        tokens = [child for token in _MARKDOWN.parse(plain) if token.type == "inline" for child in token.children or []]
+        _refuse_slips(plain)
+        parsed = _MARKDOWN.parse(_ITEM.sub("  \n", plain))
+        tokens = [child for token in parsed if token.type == "inline" for child in token.children or []]
         if not _text(tokens).strip():
             continue
         name = (condition[1] if condition else "").replace(" ", "_")
         html.append(_paragraph(_html(tokens, marks), name, fallbacks, nonce, html=True))
         text.append(_paragraph(wrapped(_text(tokens)), name, fallbacks, nonce, html=False))
     return Written(tuple(html), tuple(text))
+
+
+def _refuse_slips(source: str) -> None:
+    if slip := _SLIP.search(source):
+        raise Refused(
+            f"{slip[0]} would be printed as it is. A reader's name is written {{name|reader}}, with what stands there "
+            "when it is not known; {new} or {not new} stands at the beginning of a paragraph, in small letters."
+        )
 
 
 def _paragraph(shown: str, condition: str, fallbacks: Sequence[str], nonce: str, *, html: bool) -> Paragraph:
@@ -93,9 +108,10 @@ def _html(tokens: Sequence[Token], marks: Mapping[str, str]) -> str:
             parts.append(f"<{'' if end == 'open' else '/'}{marks[kind]}>")
         elif token.type == "link_open":
             links.append(_target(token))
-            parts.append(f'<a class="link text" href="{escape(links[-1])}">' if links[-1] else "")
+            parts.append(f'<a class="link text" href="{escape(links[-1])}">' if "://" in links[-1] else "")
         elif token.type == "link_close":
-            parts.append("</a>" if links.pop() else "")
+            address = links.pop()
+            parts.append("</a>" if "://" in address else _in_brackets(address, parts))
         elif token.type in {"softbreak", "hardbreak"}:
             parts.append("<br>" if token.type == "hardbreak" else " ")
         else:
@@ -112,7 +128,7 @@ def _text(tokens: Sequence[Token]) -> str:
             links.append(_target(token))
         elif token.type == "link_close":
             address = links.pop()
-            parts.append(f" <{address}>" if address else "")
+            parts.append(f" <{address}>" if "://" in address else _in_brackets(address, parts))
         elif token.type in {"softbreak", "hardbreak"}:
             parts.append(" ")
         else:
@@ -121,7 +137,18 @@ def _text(tokens: Sequence[Token]) -> str:
 
 
 def _target(token: Token) -> str:
-    return web_address(str(token.attrGet("href") or ""))
+    """Return a link's web address, or the mail address that it writes to, or nothing."""
+    href = str(token.attrGet("href") or "")
+    if _PLACE in unquote(href):
+        raise Refused("A link's address cannot hold {name|...}: it is the same for every reader.")
+    if href.startswith("mailto:"):
+        return display_text(unquote(href.removeprefix("mailto:").partition("?")[0]))
+    return web_address(href)
+
+
+def _in_brackets(address: str, before: Sequence[str]) -> str:
+    """Return a mail address in brackets, or nothing when it is what the words before it say."""
+    return f" ({escape(address)})" if address and before[-1:] != [address] else ""
 
 
 def _shown(text: str) -> str:
