@@ -1,4 +1,4 @@
-"""Draw the flags that mails show: python scripts/flags.py FOLDER
+"""Draw the flags that mails show: python scripts/flags.py FOLDER [TARGET]
 
 FOLDER is `flags/4x3` of the package flag-icons (MIT), one SVG a flag. Each becomes a PNG of 32 by 24 pixels with a
 palette in newsletter/flags, where the licence of the drawings lies. Needs Chromium; made with flag-icons 7.5.0.
@@ -16,6 +16,7 @@ from PIL import Image, ImageChops
 
 from newsletter.preview import find_chromium
 
+OURS = Path(__file__).parent.parent / "newsletter" / "flags"
 WIDTH, HEIGHT = 32, 24
 #: How many times larger Chromium draws a flag than it is kept, and how many stand in a row of its sheet.
 _SCALE, _ROW = 8, 16
@@ -29,12 +30,11 @@ _NO_CODES = frozenset({"xx", "pc"})
 _EDGE, _GREY = 0.35, 128
 
 
-def main(folder: Path) -> None:
-    """Draw every flag in the folder and say how large the files are."""
+def main(folder: Path, target: Path) -> None:
+    """Draw every flag in the folder into the target, and say how large the files are."""
     files = [file for file in sorted(folder.glob("*.svg")) if _CODE.fullmatch(file.stem) and file.stem not in _NO_CODES]
     if not files:
         sys.exit(f"There are no flags in {folder}; it should be the folder flags/4x3 of flag-icons.")
-    target = Path(__file__).parent.parent / "newsletter" / "flags"
     for old in target.glob("*.png"):
         old.unlink()
     bodies = {file.stem: encoded(flag) for file, flag in zip(files, drawn(files), strict=True)}
@@ -88,6 +88,6 @@ def encoded(flag: Image.Image) -> bytes:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
-        sys.exit("usage: python scripts/flags.py FOLDER")
-    main(Path(sys.argv[1]))
+    if len(sys.argv) not in {2, 3}:
+        sys.exit(__doc__)
+    main(Path(sys.argv[1]), Path(sys.argv[2]) if len(sys.argv) == 3 else OURS)

@@ -12,6 +12,7 @@ from newsletter import issues
 from newsletter.cli.base import FAILED, USAGE, open_app
 from newsletter.models import Picture
 from newsletter.render import IssueContent
+from newsletter.render.values import issue_values
 from tests.servers.http import FeedServer
 from tests.test_cli import Run, feeds, newsroom, run
 
@@ -179,7 +180,7 @@ def test_a_look_that_would_not_do_is_a_sentence(room: Run) -> None:
 
 def test_an_accent_brings_its_own_dark_one(room: Run) -> None:
     assert "accent: '' -> '#8B1A1A'" in room("edition", "set", "fen-weekly", "accent=#8b1a1a").out
-    assert content().look.accent_dark == "#DE9D9D"
+    assert issue_values(content(), "0" * 16)["dark"]["accent"] == "#DE9D9D"  # type: ignore[index]
     room("edition", "set", "fen-weekly", "accent_dark=#FFAAAA")
     assert content().look.accent_dark == "#FFAAAA"
     room("edition", "set", "fen-weekly", "accent=", "accent_dark=")
