@@ -433,7 +433,7 @@ def test_docs_list_every_variable() -> None:
     language = {f"lang.{name}" for name in ("tag", "primary", "direction", "opposite", "start", "end")}
     parts = {f"card.{name}" for name in lead} | {f"hole.{name}" for name in HOLES} | language
     parts |= {f"only.{name}" for name in block_tags(NONCE, html=True)}
-    parts |= {"region.name", "region.flag_url", "source.name", "source.trouble"}
+    parts |= {"region.name", "region.flag_url", "region.direction", "source.name", "source.trouble"}
     parts |= {"paragraph.opening", "paragraph.shown", "paragraph.end"}
     every = {"subject", "label", "mark", "words"} | test
     assert listed == {*issue, *parts, *every, *(name for values in others for name in values)}
