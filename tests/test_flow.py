@@ -55,7 +55,7 @@ def test_from_feed_to_inbox(newsletter: CommandLine) -> None:
     assert (again["accepted"], again["planned_now"]) == (3, 0)
     assert len(newsletter.outbox()) == 3
     shown = newsletter("issue", "show", "fen-weekly", "--json").json
-    assert shown["subject"] == "Fen Weekly: Our own headline"
+    assert shown["subject"] == "Our own headline"
     status = newsletter("issue", "status", "fen-weekly", "--json").json
     assert (status["adds_up"], status["expected"]) == (True, 3)
     assert len(approved["content_hash"]) == 64

@@ -44,7 +44,7 @@ def test_each_editor_is_asked_once(database: Database) -> None:
     assert ask(database, provider, hours=1) == []
     assert [mail.address for mail in provider.sent] == EDITORS
     first = provider.sent[0]
-    assert first.subject.startswith(f"Please review {NAME}: Fen Weekly: Headline number ")
+    assert first.subject.startswith(f"Please review {NAME}: Headline number ")
     for part in (first.html, first.text):
         shown = " ".join(part.split())
         assert f"{NAME} goes out on 21 November 2026, 07:00 if it is approved by then." in shown

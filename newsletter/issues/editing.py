@@ -144,10 +144,12 @@ def _short(text: str, limit: int, what: str) -> str:
 
 
 def _refuse_strangers(name: str, rows: dict[int, IssueStory], changes: Changes) -> None:
-    """Raise Refused for an order of stories that are not in the issue: most likely places were meant, not numbers."""
+    """Raise Refused for changes of stories that are not in the issue: most likely places were meant, not numbers."""
     there = {row.story_id for row in rows.values() if row.position is not None}
-    for story_id in changes.order:
-        if story_id not in {*there, *changes.pin, *changes.restore, changes.lead}:
+    there |= {*changes.pin, *changes.restore, *([] if changes.lead is None else [changes.lead])}
+    worded = (changes.headlines, changes.summaries, changes.pictures, changes.alts, changes.credits)
+    for story_id in (*changes.order, *(one for words in worded for one in words)):
+        if story_id not in there:
             raise Refused(
                 f"Story {story_id} is not in {name}. Stories are named by their numbers, which `newsletter issue show` "
                 f"prints, not by their places; --pin {story_id} puts this one in."

@@ -40,6 +40,7 @@ def issue_values(content: IssueContent, nonce: str) -> Values:
         | _written("closing", written(content.closing, language.primary, nonce))
         | {
             "own_subject": content.subject,
+            "sender_name": content.sender.name,
             "preheader": display_text(content.preheader) or default_preheader(content),
             "tagline": display_text(content.tagline),
             "region": display_text(content.region_name),

@@ -25,8 +25,8 @@ _MARKDOWN = MarkdownIt("zero").enable(["emphasis", "link", "newline", "escape"])
 _MARKS = {"em": "em", "strong": "strong"}
 _CONDITION = re.compile(r"\{(new|not new)\}\s*")
 _NAME = re.compile(r"\{name\|([^{}|]*)\}")
-#: What looks like one of these and is none: it would be printed as it is.
-_SLIP = re.compile(r"\{\s*(?:not\b[\s_]*)?(?:name|new)\b[^{}]*\}", re.IGNORECASE)
+#: Anything else in braces is a slip, and would be printed as it is. After a backslash braces are meant.
+_SLIP = re.compile(r"(?<!\\)\{[^{}\n]*\}")
 #: Lines that somebody wrote as a list keep their beginnings.
 _ITEM = re.compile(r"\n(?=[-*•–] )")
 #: Stands for a reader's name while the text is parsed and broken into lines.
@@ -55,7 +55,7 @@ def written(markdown: str, language: str, nonce: str) -> Written:
 
     Links that are no web address become plain text, and a mail address is shown as one. `language` is the primary
     language: where its script has no slanted letters, emphasis is bold. Raises Refused for a name within a paragraph
-    that only some readers see or within a link's address, and for what is nearly `{name|...}` or `{new}`.
+    that only some readers see or within a link's address, and for anything else in braces.
     """
     marks = _MARKS | ({"em": "strong"} if language in UPRIGHT else {})
     html, text = [], []
@@ -78,7 +78,8 @@ def _refuse_slips(source: str) -> None:
     if slip := _SLIP.search(source):
         raise Refused(
             f"{slip[0]} would be printed as it is. A reader's name is written {{name|reader}}, with what stands there "
-            "when it is not known; {new} or {not new} stands at the beginning of a paragraph, in small letters."
+            "when it is not known; {new} or {not new} stands at the beginning of a paragraph, in small letters. "
+            "Other braces are written with a backslash before them."
         )
 
 
