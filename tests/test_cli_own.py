@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
 
 import pytest
@@ -54,13 +55,12 @@ def test_own_words_are_written_shown_and_taken_away(room: Run, monkeypatch: pyte
     edited = room("issue", "edit", "fen-weekly", "--intro", "@intro.md", "--closing", "Bye.", "--corrections", "Nine.")
     shown = room("issue", "show", "fen-weekly").out
     for said in (edited.out, shown):
-        assert (
-            "\nIntro:       Good morning.\n\n             The *tide* is out.\nCorrections: Nine.\nClosing:     Bye.\n"
-            in said
-        )
+        assert "\nIntro:       Good morning. The *tide* is out.\nCorrections: Nine.\nClosing:     Bye.\n" in said
     facts = room("issue", "draft", "fen-weekly", "--json").json
     assert facts["intro"] == "Good morning.\n\nThe *tide* is out."
     assert (facts["corrections"], facts["closing"]) == ("Nine.", "Bye.")
+    said = room("issue", "edit", "fen-weekly", "--intro", "tide and time " * 40).out
+    assert re.search(r"^Intro:       tide .*… \(120 words\)$", said, re.MULTILINE)
     said = room("issue", "edit", "fen-weekly", "--intro", "", "--corrections", "").out
     assert "Intro:" not in said
     assert "Corrections:" not in said

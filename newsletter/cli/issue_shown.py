@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from newsletter.cli.base import say, say_json, table, warn
+from newsletter.stories import shorten
 
 if TYPE_CHECKING:
     from sqlmodel import Session
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from newsletter.issues import LeftOut, Place
     from newsletter.models import Issue
     from newsletter.preflight import Finding
+
+#: Characters of an editor's text that are printed of it.
+_SHOWN = 200
 
 
 def mention_approval(had_approval: bool, name: str) -> None:
@@ -127,8 +131,12 @@ def print_issue(facts: dict[str, Any], *, json: bool, left_out: dict[int, LeftOu
 
 
 def _print_words(name: str, words: str) -> None:
-    for number, line in enumerate(words.splitlines()):
-        say(f"{name.capitalize() + ':':13}{line}" if number == 0 else f"{'':13}{line}".rstrip())
+    """Print how the editor's words begin, and how many there are where that is not all."""
+    if not words:
+        return
+    line = " ".join(words.split())
+    count = f" ({len(words.split()):,} words)" if len(line) > _SHOWN else ""
+    say(f"{name.capitalize() + ':':13}{shorten(line, _SHOWN)}{count}")
 
 
 def _print_story(story: dict[str, Any]) -> None:
