@@ -11,11 +11,15 @@ from typing import TypeVar
 from sqlmodel import Session
 
 from newsletter.db import Database
-from newsletter.errors import ProviderRefused
+from newsletter.errors import ConfigurationError, NewsletterError, ProviderRefused
 from newsletter.mail import Mail, Recipient, Status
 from newsletter.providers import Provider
 
 log = logging.getLogger(__name__)
+
+#: Of how many waiting mails those are picked that can be sent. Mails of an edition whose templates or sender are wrong
+#: keep waiting, and must not fill every call.
+LOOK_AHEAD = 10_000
 
 _T = TypeVar("_T")
 
@@ -37,28 +41,63 @@ class Owed:
     given_up: str = "given up"
 
 
-def send_each(db: Database, provider: Provider, waiting: Iterable[tuple[int, Callable[[], Owed]]]) -> int:
-    """Send the waiting mails, each given with its edition's id, and return how many the provider took.
+@dataclass(frozen=True)
+class Unmade:
+    """A mail that waits: the slug of its edition, which kind of mail it is, and how it is made."""
+
+    edition: str
+    kind: str
+    make: Callable[[], Owed]
+
+
+def send_each(db: Database, provider: Provider, waiting: Iterable[Unmade], *, limit: int) -> int:
+    """Try at most `limit` of the waiting mails and return how many the provider took.
 
     What a reader's server puts off waits and holds up nobody else. When the provider is out of reach the call ends.
-    Raises ProviderRefused, after the others were sent, when it refuses an edition's mail; that waits.
+    After the others were sent, raises the first error of these: an edition's mail of a kind could not be made
+    (ConfigurationError), or the provider refused an edition's mail (ProviderRefused). Those mails wait.
     """
-    accepted = 0
-    refusals: dict[int, ProviderRefused] = {}
-    for edition_id, make in waiting:
-        if edition_id in refusals:
+    accepted = tried = 0
+    failed: dict[tuple[str, ...], Exception] = {}
+    for one in waiting:
+        if tried >= limit:
+            break
+        if failed.keys() & {(one.edition,), (one.edition, one.kind)}:
             continue
         try:
-            status = _send(db, provider, make())
+            owed = one.make()
+        except Exception as error:  # noqa: BLE001 - raised at the end
+            failed[one.edition, one.kind] = not_made(f"{one.kind} mail of {one.edition}", error)
+            continue
+        tried += 1
+        try:
+            status = _send(db, provider, owed)
         except ProviderRefused as error:
-            refusals[edition_id] = error  # perhaps only this edition's sender is refused: the others go on
+            failed[one.edition,] = error  # perhaps only this edition's sender is refused: the others go on
             continue
         accepted += status is Status.ACCEPTED
         if status is Status.NOT_TRIED:
             break
-    for refusal in refusals.values():
-        raise refusal
+    raise_first(failed.values())
     return accepted
+
+
+def not_made(what: str, error: Exception) -> Exception:
+    """Return the error to raise when a mail could not be made: one that names it, where a user can put it right."""
+    if not isinstance(error, NewsletterError):
+        return error
+    named = ConfigurationError(f"The {what} cannot be made: {error}")
+    named.__cause__ = error
+    return named
+
+
+def raise_first(errors: Iterable[Exception]) -> None:
+    """Raise the first of the errors, if there is any, and log the others."""
+    found = list(errors)
+    for error in found[1:]:
+        log.warning("%s", error, exc_info=None if isinstance(error, NewsletterError) else error)
+    if found:
+        raise found[0]
 
 
 def _send(db: Database, provider: Provider, owed: Owed) -> Status | None:

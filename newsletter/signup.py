@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -21,7 +20,7 @@ from newsletter.db import Database
 from newsletter.identity import identity_of
 from newsletter.mail import Recipient
 from newsletter.models import Edition
-from newsletter.owed import Owed, send_each
+from newsletter.owed import LOOK_AHEAD, Owed, Unmade, send_each
 from newsletter.providers import Provider
 from newsletter.render import ConfirmContent, Renderer
 from subscribers import confirmations, consent
@@ -87,21 +86,19 @@ def send_confirmations(
 ) -> int:
     """Send at most `limit` waiting confirmation mails and return how many the provider took.
 
-    Mails are sent, put off and refused as `send_each` does. Raises ProviderRefused as it does.
+    Mails are sent, put off and refused as `send_each` does. Raises what it does.
     """
     with db.reading() as session:
-        waiting = confirmations.awaiting(session, limit, now)
-        editions = {one.list_id: edition_of(session, one.list_id) for one in waiting}
-    owed: list[tuple[int, Callable[[], Owed]]] = []
+        waiting = confirmations.awaiting(session, LOOK_AHEAD, now)
+        editions = {list_id: edition_of(session, list_id) for list_id in {one.list_id for one in waiting}}
+    unmade: list[Unmade] = []
     for one in waiting:
-        edition = editions[one.list_id]
-        if edition is None:
-            _give_up(db, one, now)
+        if edition := editions[one.list_id]:
+            make = partial(_confirmation, renderer, signer, edition, one, base_url=base_url, now=now)
+            unmade.append(Unmade(edition.slug, "confirmation", make))
         else:
-            owed.append(
-                (edition.id, partial(_confirmation, renderer, signer, edition, one, base_url=base_url, now=now))
-            )
-    return send_each(db, provider, owed)
+            _give_up(db, one, now)
+    return send_each(db, provider, unmade, limit=limit)
 
 
 def edition_of(session: Session, list_id: int) -> Edition | None:
@@ -113,8 +110,9 @@ def edition_of(session: Session, list_id: int) -> Edition | None:
 def _give_up(db: Database, one: Waiting, now: datetime) -> None:
     """Let a mail that cannot be sent any more wait no longer, so that it never holds up the others."""
     with db.transaction() as session:
-        confirmations.claim(session, one.subscription_id, now)
-    log.warning("subscription %s gets no confirmation mail: its list has no edition", one.subscription_id)
+        given_up = confirmations.claim(session, one.subscription_id, now)
+    if given_up:
+        log.warning("subscription %s gets no confirmation mail: its list has no edition", one.subscription_id)
 
 
 def _confirmation(

@@ -10,37 +10,45 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, and_, or_
-from sqlmodel import Session, col, select, update
+from sqlmodel import Session, col, delete, select, update
 
 from subscribers.confirmations import next_try
-from subscribers.consent import subscription
+from subscribers.consent import can_undo_leaving, subscription
 from subscribers.inserts import insert_missing
 from subscribers.models import Letter, LetterKind, Subscriber, Subscription, SubscriptionState
 from subscribers.suppression import is_suppressed
 
 #: A letter that could not be sent for so long is out of place.
 WITHIN = timedelta(days=1)
+#: In so long a reader gets at most one letter of a kind for a subscription. Who holds a forwarded mail's preferences
+#: link can join and leave for its reader, again and again, and no more mails may come of it (threat 11).
+APART = timedelta(days=7)
 #: Where a reader has to stand with the list for the letter to be right.
 _STATE = {LetterKind.WELCOME: SubscriptionState.CONFIRMED, LetterKind.GOODBYE: SubscriptionState.LEFT}
 
 
 @dataclass(frozen=True)
 class OwedLetter:
-    """A letter that may be sent now, and to whom."""
+    """A letter that may be sent now, and to whom. Without a name: a stranger may have typed it (threat 11)."""
 
     id: int
     kind: LetterKind
     subscription_id: int
     list_id: int
     address: str
-    name: str
     caused_at: datetime
 
 
 def owe(session: Session, kind: LetterKind, subscription_id: int) -> bool:
-    """Take down that a reader is owed a letter for what they have just done; return False when it was taken down."""
+    """Take down that a reader is owed a letter for what they have just done; return False when nothing was.
+
+    That is so when it was taken down before, when they got one of the kind less than APART ago, and when they dropped a
+    request that was never confirmed: nothing but the confirmation may be sent for one.
+    """
     row = subscription(session, subscription_id)
-    if row is None or row.state is not _STATE[kind]:
+    if row is None or row.state is not _STATE[kind] or _was_sent_lately(session, kind, row):
+        return False
+    if kind is LetterKind.GOODBYE and not can_undo_leaving(session, subscription_id=row.id, left_at=row.changed_at):
         return False
     new = {"subscription_id": row.id, "kind": kind, "caused_at": row.changed_at, "tries": 0}
     return bool(insert_missing(session, Letter, [new], unique=["subscription_id", "kind", "caused_at"]))
@@ -57,7 +65,7 @@ def awaiting(session: Session, limit: int, now: datetime) -> list[OwedLetter]:
         .limit(limit)
     )
     return [
-        OwedLetter(letter.id, letter.kind, at.id, at.list_id, person.address, person.name, letter.caused_at)
+        OwedLetter(letter.id, letter.kind, at.id, at.list_id, person.address, letter.caused_at)
         for letter, at, person in session.exec(query)
     ]
 
@@ -92,6 +100,19 @@ def put_off(session: Session, letter_id: int, claimed_at: datetime) -> bool:
     later = {"sent_at": None, "not_before": not_before} if not_before else {}
     claimed = _change(session, _claimed(letter_id, claimed_at), tries=letter.tries + 1, **later)
     return not_before is not None or not claimed
+
+
+def drop(session: Session, letter_id: int) -> bool:
+    """Let a letter go that nobody can or wants to send any more; return False when it is claimed or gone."""
+    unclaimed = (col(Letter.id) == letter_id, col(Letter.sent_at).is_(None))
+    return session.exec(delete(Letter).where(*unclaimed)).rowcount == 1
+
+
+def _was_sent_lately(session: Session, kind: LetterKind, row: Subscription) -> bool:
+    """Tell whether a letter of the kind was sent less than APART before the reader's last change."""
+    same = (Letter.subscription_id == row.id, Letter.kind == kind)
+    lately = col(Letter.sent_at) > row.changed_at - APART
+    return session.exec(select(Letter.id).where(*same, lately).limit(1)).first() is not None
 
 
 def _due(now: datetime) -> tuple[ColumnElement[bool], ...]:

@@ -6,16 +6,17 @@ import re
 import threading
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlmodel import select
 
 from newsletter.db import Database
-from newsletter.errors import ProviderRefused
+from newsletter.errors import ConfigurationError, ProviderRefused
 from newsletter.mail import Mail, Outcome, Recipient, Status
 from newsletter.models import Edition
-from newsletter.owed import without_address
+from newsletter.owed import Owed, Unmade, send_each, without_address
 from newsletter.providers import Provider
 from newsletter.render import Renderer
 from newsletter.signup import ask, consent_wording, frequency, send_confirmations, zone_in_words
@@ -362,8 +363,9 @@ def test_a_list_without_an_edition_does_not_hold_up_the_rest(
         session.get_one(Edition, room.edition_id).list_id = ely.list_id
     asked(database, ely, "new@example.org", NOW + MINUTE)
     provider = MemoryProvider()
-    assert [send(database, provider, now=NOW + MINUTE, limit=1) for _ in range(2)] == [0, 1]
+    assert [send(database, provider, now=NOW + MINUTE, limit=1) for _ in range(2)] == [1, 0]
     assert [mail.address for mail in provider.sent] == ["new@example.org"]
+    assert caplog.text.count("has no edition") == 1
     assert "subscription 1 gets no confirmation mail: its list has no edition" in caplog.text
     assert "example.org" not in caplog.text
 
@@ -404,3 +406,67 @@ def test_a_refused_sender_of_one_edition_does_not_keep_the_others_waiting(databa
         with pytest.raises(ProviderRefused, match="is not yours"):
             send_confirmations(database, provider, Renderer(None), signer, base_url="https://news.example.org", now=NOW)
     assert provider.sent == ["third@example.org"]
+
+
+def waiting_for_two(db: Database) -> None:
+    """Three readers wait for the mail of edition aa, and one, who came last, for that of bb."""
+    with db.transaction() as session:
+        aa, bb = newsroom(session, "aa"), newsroom(session, "bb")
+    for number in range(3):
+        asked(db, aa, f"a{number}@example.org", NOW + number * MINUTE)
+    asked(db, bb, "b@example.org", NOW + 5 * MINUTE)
+
+
+def test_a_broken_template_of_one_edition_keeps_no_other_waiting(sqlite_database: Database, tmp_path: Path) -> None:
+    """Also where its mails would fill the call; they cost no try and go out when it was mended."""
+    waiting_for_two(sqlite_database)
+    broken = tmp_path / "editions" / "aa" / "confirm" / "body.txt"
+    broken.parent.mkdir(parents=True)
+    broken.write_text("{{ nope }}")
+    provider, now = MemoryProvider(), NOW + 6 * MINUTE
+    for _ in range(2):
+        with pytest.raises(
+            ConfigurationError, match="The confirmation mail of aa cannot be made: .*'nope' is undefined"
+        ):
+            send_confirmations(
+                sqlite_database, provider, Renderer(tmp_path), SIGNER, base_url=BASE_URL, now=now, limit=1
+            )
+    assert [mail.address for mail in provider.sent] == ["b@example.org"]
+    broken.unlink()
+    assert send(sqlite_database, provider, now=now) == 3
+
+
+def test_a_refused_sender_does_not_fill_the_call(sqlite_database: Database) -> None:
+    waiting_for_two(sqlite_database)
+    with sqlite_database.transaction() as session:
+        session.get_one(Edition, 1).sender_address = "nobody"
+    provider, now = MemoryProvider(), NOW + 6 * MINUTE
+    with pytest.raises(ProviderRefused, match="'nobody' cannot be sent to"):
+        send(sqlite_database, provider, now=now, limit=2)
+    assert [mail.address for mail in provider.sent] == ["b@example.org"]
+
+
+def test_of_several_errors_the_first_is_raised_and_the_others_are_logged(
+    sqlite_database: Database, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    waiting_for_two(sqlite_database)
+    broken = tmp_path / "confirm" / "body.txt"
+    broken.parent.mkdir()
+    broken.write_text("{{ nope }}")
+    with pytest.raises(ConfigurationError, match="mail of aa"):
+        send_confirmations(sqlite_database, MemoryProvider(), Renderer(tmp_path), SIGNER, base_url=BASE_URL, now=NOW)
+    assert ["mail of bb" in record.getMessage() for record in caplog.records] == [True]
+
+
+def test_what_cannot_be_made_for_an_edition_is_tried_once_a_call(sqlite_database: Database) -> None:
+    """A thousand mails that wait for a template to be mended would take the call minutes."""
+    made: list[str] = []
+
+    def make() -> Owed:
+        made.append("aa")
+        raise ConfigurationError("wrong")
+
+    waiting = [Unmade("aa", "confirmation", make)] * 3
+    with pytest.raises(ConfigurationError, match="The confirmation mail of aa cannot be made: wrong"):
+        send_each(sqlite_database, MemoryProvider(), waiting, limit=9)
+    assert made == ["aa"]

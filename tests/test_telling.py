@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from sqlmodel import select
 
 from newsletter.db import Database
-from newsletter.errors import ProviderRefused
+from newsletter.errors import ConfigurationError, ProviderRefused
 from newsletter.gather import Patience, tell_editors
 from newsletter.mail import Status
 from newsletter.models import Source
@@ -109,3 +110,30 @@ def test_only_what_may_have_arrived_counts_as_told(database: Database, status: S
         provider.script(address, status)
     assert tell(database, provider) == told
     assert tell(database, provider, hours=1) == 1 - told
+
+
+def test_a_mail_that_cannot_be_made_leaves_nothing_marked(sqlite_database: Database, tmp_path: Path) -> None:
+    failing(sqlite_database)
+    broken = tmp_path / "editions" / "fen-weekly" / "sources" / "body.txt"
+    broken.parent.mkdir(parents=True)
+    broken.write_text("{{ nope }}")
+    with pytest.raises(ConfigurationError, match="'nope' is undefined"):
+        tell_editors(
+            sqlite_database, MemoryProvider(), Renderer(tmp_path), editors=EDITORS, patience=Patience(), now=NOW
+        )
+    assert tell(sqlite_database, MemoryProvider()) == 1
+
+
+def test_what_was_told_before_stays_told_when_nobody_got_the_next_mail(sqlite_database: Database) -> None:
+    """The silence was told and the failing could not be: when only the silence is left, it is no news again."""
+    failing(sqlite_database, failing_since=None, failures=0, new_story_at=NOW - timedelta(days=60))
+    provider = MemoryProvider()
+    assert tell(sqlite_database, provider) == 1
+    with sqlite_database.transaction() as session:
+        session.exec(select(Source)).one().failing_since = NOW - timedelta(days=9)
+    for address in EDITORS:
+        provider.script(address, Status.NOT_TRIED)
+    assert tell(sqlite_database, provider, hours=1) == 0
+    with sqlite_database.transaction() as session:
+        session.exec(select(Source)).one().failing_since = None
+    assert tell(sqlite_database, provider, hours=2) == 0

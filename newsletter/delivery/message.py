@@ -26,20 +26,29 @@ _DIRECTION = re.compile("[\u061c\u200e\u200f]")
 def with_list_headers(mail: Mail, edition: Edition, mailing_list: MailingList, week: str, base_url: str) -> Mail:
     """Return the mail with the headers of a list (RFC 2369, 2919, 8058; Gmail's Feedback-ID), holes left open."""
     domain = mail.sender.address.rpartition("@")[2]
-    answers = mail.sender.reply_to or mail.sender.address
-    token, delivery_id = hole_tag(mail.nonce, "token"), hole_tag(mail.nonce, "delivery_id")
-    by_mail = f"mailto:{answers}?subject=unsubscribe%20{token}"
+    delivery_id = hole_tag(mail.nonce, "delivery_id")
     sender_id = hashlib.sha256(domain.encode()).hexdigest()[:10]  # Gmail wants 5 to 15 characters that stay the same
     return replace(
         mail,
         headers=(
             ("Message-ID", f"<{delivery_id}@{domain}>"),
-            ("List-Id", f"<{mailing_list.slug}.lists.{domain}>"),
-            ("List-Post", "NO"),  # RFC 2369, section 3.4: nobody can write to the list
-            ("List-Unsubscribe", f"<{base_url}/u/{token}>, <{by_mail}>"),
-            ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
+            *list_headers(mail, mailing_list, base_url),
             ("Feedback-ID", f"{week}:{edition.slug}:issue:{sender_id}"),
         ),
+    )
+
+
+def list_headers(mail: Mail, mailing_list: MailingList, base_url: str) -> tuple[tuple[str, str], ...]:
+    """Return what names the list and leads off it (R43; RFC 2369, 2919, 8058), with the hole `token` left open."""
+    domain = mail.sender.address.rpartition("@")[2]
+    answers = mail.sender.reply_to or mail.sender.address
+    token = hole_tag(mail.nonce, "token")
+    by_mail = f"mailto:{answers}?subject=unsubscribe%20{token}"
+    return (
+        ("List-Id", f"<{mailing_list.slug}.lists.{domain}>"),
+        ("List-Post", "NO"),  # RFC 2369, section 3.4: nobody can write to the list
+        ("List-Unsubscribe", f"<{base_url}/u/{token}>, <{by_mail}>"),
+        ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
     )
 
 
