@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import date
 from html import unescape
 from pathlib import Path
 from typing import Any
 
 import pytest
+from html5lib import HTMLParser
 from lxml import html as lxml_html
 
 from newsletter.errors import ConfigurationError, NewsletterError, Refused
-from newsletter.mail import HOLES, block_tags, hole_tag
+from newsletter.mail import HOLES, Sender, block_tags, hole_tag
 from newsletter.render import Card, Language, Look, Renderer, inline, public_page, web_address
 from newsletter.render.colours import contrast
+from newsletter.render.markup import block_mark
 from newsletter.render.text import display_text, reads_from_right, shortened, wrapped
 from newsletter.render.values import (
     confirm_values,
@@ -27,6 +29,7 @@ from newsletter.render.values import (
     sources_values,
     welcome_values,
 )
+from newsletter.render.written import Paragraph
 from newsletter.resources import templates_folder
 from tests import mail_fixtures as fixtures
 
@@ -64,19 +67,35 @@ def own_templates(folder: Path, **files: str) -> Renderer:
 @pytest.mark.parametrize(
     ("own", "headline", "subject"),
     [
-        ("", "Night train runs again", "Carpathian Weekly: Night train runs again"),
+        ("", "Night train runs again", "Night train runs again"),
         ("  Our own\nwords ", "Night train runs again", "Our own words"),
-        ("", "word " * 40, "Carpathian Weekly: " + ("word " * 16).strip() + "…"),
-        ("", "=?UTF-8?Q?x=0D=0ABcc:_a@b.c?=", "Carpathian Weekly: = ?UTF-8?Q?x=0D=0ABcc:_a@b.c? ="),
-        ("", "\u202etxt\r\nBcc: a@b.c", "Carpathian Weekly: txt Bcc: a@b.c"),
+        ("", "word " * 40, ("word " * 19).strip() + "…"),
+        ("", "=?UTF-8?Q?x=0D=0ABcc:_a@b.c?=", "= ?UTF-8?Q?x=0D=0ABcc:_a@b.c? ="),
+        ("", "\u202etxt\r\nBcc: a@b.c", "txt Bcc: a@b.c"),
     ],
 )
-def test_the_subject_is_the_editors_or_names_edition_and_lead(own: str, headline: str, subject: str) -> None:
+def test_the_subject_is_the_editors_or_the_leads_headline(own: str, headline: str, subject: str) -> None:
     """R14, threat 1."""
     content = fixtures.issue(1)
     mail = RENDERER.issue(replace(content, subject=own, lead=replace(content.lead, headline=headline)), NONCE)
     assert mail.subject == subject
     assert lxml_html.document_fromstring(mail.html).findtext("head/title") == subject
+
+
+@pytest.mark.parametrize(
+    ("sender", "language", "subject"),
+    [
+        ("Carpathian Weekly", "en", "Night train runs again"),
+        ("Ann at Carpathian Weekly", "en", "Night train runs again"),
+        ("Carpathian Press", "en", "Carpathian Weekly: Night train runs again"),
+        ("Carpathian Press", "fr", "Carpathian Weekly : Night train runs again"),
+    ],
+)
+def test_the_editions_name_is_said_once_in_an_inbox(sender: str, language: str, subject: str) -> None:
+    """R14: phones show 40 characters, and who it is from stands beside them."""
+    content = replace(fixtures.issue(1), sender=Sender(sender, "a@example.org"), language=language)
+    content = replace(content, lead=replace(content.lead, headline="Night train runs again"))
+    assert RENDERER.issue(content, NONCE).subject == subject
 
 
 @pytest.mark.parametrize(
@@ -159,6 +178,18 @@ def test_a_test_copy_is_marked_in_both_parts_and_else_as_it_is() -> None:
     assert public_page(marked.html, NONCE, "https://x.example.org/") == public_page(
         mail.html, NONCE, "https://x.example.org/"
     )
+
+
+def test_a_test_copy_is_marked_also_where_a_newsroom_has_no_wrapper() -> None:
+    """Issue 4, point 1: a copy that looks like the mail itself would be taken for one."""
+    mail = RENDERER.issue(fixtures.issue(1), NONCE)
+    other = replace(mail, html=mail.html.replace(' role="article"', ""))
+    marked = RENDERER.test_marked(other, fixtures.identity())
+    body = visible(f"<body><div></div>{marked.html.partition('<body')[2].partition('>')[2]}")
+    assert body.text_content().split()[:5] == ["This", "is", "a", "test", "copy."]
+    assert len(marked.html) > len(other.html)
+    with pytest.raises(ConfigurationError, match="no body element"):
+        RENDERER.test_marked(replace(mail, html="<!DOCTYPE html><p>x</p>"), fixtures.identity())
 
 
 # Hostile text
@@ -311,6 +342,21 @@ def test_readers_do_not_see_what_is_for_the_public_page() -> None:
     assert [link.text_content() for link in root.iter("a")].count("Sign up for Carpathian Weekly") == 1
 
 
+@pytest.mark.parametrize("name", ["Fen -- Weekly", "--> Fen", "<!-- Fen --!>", "Fen ---", "Fen &amp;#45; -&#45;"])
+def test_what_is_for_the_public_page_only_is_a_sound_comment(name: str) -> None:
+    """R1: two hyphens in a comment are an error of html, and some programs end it there. The page shows the name."""
+    mail = RENDERER.issue(replace(fixtures.issue(1), edition_name=name), NONCE)
+    comments = re.findall(f"<!--{block_mark(NONCE)} public (.*?)-->", mail.html, re.DOTALL)
+    assert len(comments) == 2
+    assert not [comment for comment in comments if "--" in comment]
+    parser = HTMLParser()
+    parser.parse(mail.html)
+    assert [code for _, code, _ in parser.errors if "comment" in code] == []
+    page = public_page(mail.html, NONCE, "https://x.example.org/")
+    [link] = lxml_html.document_fromstring(page).xpath("//a[@href='https://x.example.org/']")
+    assert link.text_content() == f"Sign up for {name}"
+
+
 # Templates of a newsroom's own
 
 
@@ -372,10 +418,14 @@ def test_an_accent_without_a_dark_one_gets_one_that_can_be_read() -> None:
 @pytest.mark.parametrize(
     ("file", "text", "sentence"),
     [
-        ("issue__subject_txt", "{{ hedline }}", r"issue/subject\.txt: 'hedline' is undefined.*docs/templates\.md"),
+        (
+            "issue__subject_txt",
+            "{{ hedline }}",
+            r"issue/subject\.txt, line 1: 'hedline' is undefined.*docs/templates\.md",
+        ),
         ("issue__subject_txt", "\n{% if %}", r"issue/subject\.txt, line 2: Expected an expression"),
-        ("issue__subject_txt", "{% include 'gone.txt' %}", r"issue/subject\.txt: .*gone\.txt"),
-        ("issue__subject_txt", "{{ ''.__class__.__mro__ }}", r"issue/subject\.txt: .*unsafe"),
+        ("issue__subject_txt", "{% include 'gone.txt' %}", r"issue/subject\.txt, line 1: .*gone\.txt"),
+        ("issue__subject_txt", "{{ ''.__class__.__mro__ }}", r"issue/subject\.txt, line 1: .*unsafe"),
         ("issue__body_html", "<!doctype html><html><body>x</body></html>", "must start with exactly <!DOCTYPE html>"),
         ("issue__body_html", "<!DOCTYPE html><p>{{ hole.address }}</p>", "a hole outside the macro `for_reader`"),
         (
@@ -414,29 +464,61 @@ def test_inlining_is_done_with_the_options_of_the_handbook() -> None:
     assert '<link rel="stylesheet" href="http://127.0.0.1:9/x.css">' in done
 
 
-def test_docs_list_every_variable() -> None:
-    """A template's author finds each name in docs/templates.md, and none that is not there."""
+def documented() -> list[tuple[str, set[str]]]:
+    """Each table of docs/templates.md that lists variables: the heading and words before it, and the names in it.
+
+    Names of other tables that the words before it take over count as its own.
+    """
     docs = (Path(__file__).parent.parent / "docs/templates.md").read_text(encoding="utf-8")
-    listed = set(re.findall(r"^\| `([a-z][a-z_.]+)`", docs, re.MULTILINE))
-    issue = issue_values(fixtures.issue(), NONCE)
-    others = [
-        confirm_values(fixtures.confirm()),
-        welcome_values(fixtures.welcome()),
-        goodbye_values(fixtures.goodbye()),
-        review_values(fixtures.review()),
-        sources_values(fixtures.sources()),
-    ]
-    test = {"tested_subject"}
-    assert set(mark_values(fixtures.identity(), "")) - test <= set(issue)
-    lead = issue["lead"]
-    assert isinstance(lead, dict)
+    found = []
+    for section in docs.split("\n## ")[1:]:
+        heading, _, text = section.partition("\n")
+        before, *tables = text.split("| variable | what it is |\n")
+        for table in tables:
+            rows, _, after = table.partition("\n\n")
+            said = before.strip().rpartition("\n\n")[2] if before.strip() else ""
+            names = {*re.findall(r"^\| `([a-z_.]+)`", rows, re.MULTILINE), *re.findall("`([a-z_]+)`", said)}
+            found.append((f"{heading}: {said}", names))
+            before = after
+    return found
+
+
+def table_of(beginning: str) -> set[str]:
+    """The names in the first table whose heading and words before it begin like this."""
+    return next(names for said, names in documented() if said.startswith(beginning))
+
+
+def test_docs_list_every_variable_of_each_mail() -> None:
+    """A template's author finds each name in docs/templates.md where its mail is described, and none that it lacks."""
+    marked = set(mark_values(fixtures.identity(), ""))
+    frame = marked - {"tested_subject"}
     language = {f"lang.{name}" for name in ("tag", "primary", "direction", "opposite", "start", "end")}
-    parts = {f"card.{name}" for name in lead} | {f"hole.{name}" for name in HOLES} | language
-    parts |= {f"only.{name}" for name in block_tags(NONCE, html=True)}
-    parts |= {"region.name", "region.flag_url", "region.direction", "source.name", "source.trouble"}
-    parts |= {"paragraph.opening", "paragraph.shown", "paragraph.end"}
-    every = {"subject", "label", "mark", "words"} | test
-    assert listed == {*issue, *parts, *every, *(name for values in others for name in values)}
+    assert table_of("What every mail has: ") == frame | language | {"subject", "label", "mark", "words"}
+    mails = {
+        "The issue: ": set(issue_values(fixtures.issue(), NONCE)),
+        "The mails to one reader: The confirmation:": set(confirm_values(fixtures.confirm())),
+        "The mails to one reader: The welcome has": set(welcome_values(fixtures.welcome())),
+        "The mails to one reader: The goodbye has": set(goodbye_values(fixtures.goodbye())),
+        "A draft to review: ": set(review_values(fixtures.review())),
+        "Sources in trouble: ": set(sources_values(fixtures.sources())) | {"source.name", "source.trouble"},
+        "A test copy: ": marked,
+    }
+    for beginning, values in mails.items():
+        assert frame < values
+        assert table_of(beginning) == values - frame, beginning
+
+
+def test_docs_list_every_part_of_what_is_printed() -> None:
+    lead = issue_values(fixtures.issue(), NONCE)["lead"]
+    assert isinstance(lead, dict)
+    assert isinstance(lead["regions"], list)
+    regions = {f"region.{name}" for name in lead["regions"][0]}
+    assert table_of("The issue: A card is a story") == {f"card.{name}" for name in lead} | regions
+    assert table_of("The issue: A paragraph of the editor") == {f"paragraph.{one.name}" for one in fields(Paragraph)}
+    assert table_of("What differs from reader to reader: A mail is") == {f"hole.{name}" for name in HOLES}
+    assert table_of("What differs from reader to reader: Some words") == {
+        f"only.{name}" for name in block_tags(NONCE, html=True)
+    }
 
 
 # Pure pieces
@@ -502,6 +584,19 @@ def test_reads_from_right(text: str, from_right: bool) -> None:
         ("https://example.org/a?b=c&d=e#f", "https://example.org/a?b=c&d=e#f"),
         ("HTTP://Example.ORG:8080/A", "http://example.org:8080/A"),
         ("https://user:secret@example.org/", "https://example.org/"),
+        ("https://[2001:DB8::1]:8080/x?y=[1]", "https://[2001:db8::1]:8080/x?y=%5B1%5D"),
+        ("https://[::1", ""),
+        ("https://[v1.a]/", ""),
+        ("https://[fe80::1%25eth0]/", ""),
+        ("https://exa mple.org/", ""),
+        ("https://exa％41mple.org/", ""),
+        ("https://a..b/", ""),
+        ("https://ß.example/", "https://xn--zca.example/"),
+        ("https://例え。example/", "https://xn--r8jz45g.example/"),
+        ("https://ex\u202eample\u0301\u200d.org/", ""),
+        ("https://r3---sn-4g.my_paper.example./", "https://r3---sn-4g.my_paper.example./"),
+        ("https://" + "x" * 64 + ".org/", ""),
+        ("https://example.org//a", "https://example.org//a"),
         ("https://bücher.example/straße", "https://xn--bcher-kva.example/stra%C3%9Fe"),
         ('https://example.org/a b"c', "https://example.org/a%20b%22c"),
         ("https://example.org/100%25", "https://example.org/100%25"),
@@ -528,6 +623,15 @@ def test_both_parts_spell_a_link_alike() -> None:
     mail = RENDERER.issue(replace(content, lead=lead), NONCE)
     href = visible(mail.html_for(VALUES)).xpath("//h2/a/@href")[0]
     assert f"\n{href}\n" in mail.text
+
+
+def test_a_link_to_an_address_of_ipv6_can_be_opened() -> None:
+    """R60: libxml2 escapes brackets, also those that belong to the host (RFC 3986, section 3.2.2)."""
+    lead = replace(fixtures.issue(0).lead, link="https://[2001:db8::1]:8080/x?y=[1]")
+    mail = RENDERER.issue(replace(fixtures.issue(0), lead=lead), NONCE)
+    for part in (mail.html, mail.text):
+        assert "https://[2001:db8::1]:8080/x?y=%5B1%5D" in part
+        assert "%5B2001" not in part
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from babel.messages.catalog import Message
 
 from newsletter.errors import ConfigurationError
 from newsletter.render import Language, Renderer
-from newsletter.render.words import Words
+from newsletter.render.words import Words, problems
 from tests import mail_fixtures as fixtures
 from tests.test_words import UNSUBSCRIBE, WORDS, forms, phrases, singular
 
@@ -107,11 +108,11 @@ def test_english_misses_nothing(tag: str) -> None:
 
 
 def test_what_a_partial_catalogue_lacks_is_named_and_shown_in_english(tmp_path: Path) -> None:
-    """A phrase that is empty, fuzzy or lacks a plural form counts as missing."""
+    """A phrase that is empty or fuzzy counts as missing."""
     text = (
         po(Unsubscribe="Baja", Corrections="")
         + '\n#, fuzzy\nmsgid "View in browser"\nmsgstr "?"\n'
-        + '\nmsgid "%(num)s story"\nmsgid_plural "%(num)s stories"\nmsgstr[0] "1"\nmsgstr[1] ""\n'
+        + '\nmsgid "%(num)s story"\nmsgid_plural "%(num)s stories"\nmsgstr[0] ""\nmsgstr[1] ""\n'
     )
     renderer = own_words(tmp_path, "words/eu.po", text)
     assert renderer.missing_words("eu") == tuple(
@@ -164,11 +165,92 @@ def test_a_catalogue_that_cannot_be_used_is_named(content: bytes, tmp_path: Path
         issue_text(Renderer(tmp_path), "de")
 
 
-@pytest.mark.parametrize("text", ["Ausgabe %(nane)s", "Ausgabe %(number)d%", "Ausgabe %(number"])
-def test_a_phrase_that_cannot_be_filled_is_an_error_that_says_so(text: str, tmp_path: Path) -> None:
-    renderer = own_words(tmp_path, "words/de.po", f'msgid "Issue %(number)s"\nmsgstr "{text}"\n')
-    with pytest.raises(ConfigurationError, match="issue/body"):
-        issue_text(renderer, "de")
+def entry(phrase: str, text: str) -> str:
+    return f'msgid "{phrase}"\nmsgstr "{text}"\n'
+
+
+def counted(*texts: str, phrases: tuple[str, str] = STORIES) -> str:
+    lines = [f'msgstr[{number}] "{text}"' for number, text in enumerate(texts)]
+    return "\n".join([f'msgid "{phrases[0]}"', f'msgid_plural "{phrases[1]}"', *lines, ""])
+
+
+ALSO = "Also reported by %(outlets)s"
+WRONG = {
+    "placeholder": (entry(ALSO, "Auch bei %(outlet)s"), rf"{ALSO}.*%\(outlet\)s.*What it has: %\(outlets\)s\."),
+    "none to have": (entry("Unsubscribe", "Weg %(name)s"), r"Unsubscribe.*%\(name\)s.*What it has: none\."),
+    "number": (entry("Issue %(number)s", "Ausgabe %(number)d"), "Issue .*a % that is no placeholder"),
+    "percent": (entry("Unsubscribe", "100% weg"), "Unsubscribe.*Write %% for a percent sign"),
+    "open": (entry("Issue %(number)s", "Ausgabe %(number"), "Issue .*a % that is no placeholder"),
+    "in a plural": (counted("eine", "%(nun)s Texte"), r"%\(num\)s story.*%\(nun\)s.*What it has: %\(num\)s"),
+    "plural missing": (counted("eine", ""), r"%\(num\)s story.*has 1 of 2 plural forms\. Write msgstr\[1\], too"),
+    "plural left out": (counted("eine"), r"%\(num\)s story.*has 1 of 2 plural forms\. Write msgstr\[1\], too"),
+    "plurals too many": (counted("eine", "zwei", "viele"), r'more translations than.*line 4: msgid "%\(num\)s story"'),
+    "no plural": (entry(STORIES[0], "eine"), r"%\(num\)s story.*needs a line msgid_plural"),
+    "plural of none": (counted("weg", "weg", phrases=(UNSUBSCRIBE, "x")), "Unsubscribe.*take msgid_plural out"),
+    "twice": (entry("Unsubscribe", "Weg") + "\n" + entry("Unsubscribe", "Raus"), "Unsubscribe.*translated twice"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_phrase_that_could_not_be_shown_is_named_before_a_story_needs_it(name: str, tmp_path: Path) -> None:
+    """Not only in the week in which an outlet or a number comes up."""
+    text, sentence = WRONG[name]
+    renderer = own_words(tmp_path, "words/de.po", text)
+    with pytest.raises(ConfigurationError, match=rf"words/de\.po.*{sentence.replace(ALSO, re.escape(ALSO))}"):
+        renderer.missing_words("de")
+    [problem] = renderer.catalogue_problems()
+    assert "words/de.po" in problem
+    issue_text(renderer, "fr")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        entry(ALSO, "Auch anderswo"),
+        entry(ALSO, "%(outlets)s: %(outlets)s, 100%%"),
+        counted("eine Geschichte", "%(num)s Geschichten"),
+        entry("Printed on %(day)s", "Gedruckt am %(day)s"),
+        counted("ein Blatt", "%(num)s von %(all)s", phrases=("One of %(all)s", "%(num)s of %(all)s")),
+        entry("Unsubscribe", "Weg") + "\n" + entry("Unsubscribe", "Weg"),
+        "#, fuzzy\n" + entry(ALSO, "Auch bei %(outlet)s"),
+        "#~ " + entry(ALSO, "Auch bei %(outlet)s").replace("\nmsgstr", "\n#~ msgstr"),
+    ],
+    ids=["left out", "percent", "plural", "own", "own plural", "twice alike", "fuzzy", "obsolete"],
+)
+def test_what_can_be_shown_is_no_problem(text: str, tmp_path: Path) -> None:
+    """Phrases that we do not have are those of a newsroom's own templates."""
+    renderer = own_words(tmp_path, "words/de.po", text)
+    assert renderer.catalogue_problems() == ()
+    assert issue_text(renderer, "de")
+
+
+def test_our_own_catalogues_have_no_problems() -> None:
+    assert problems(WORDS) == []
+
+
+@pytest.mark.parametrize("tag", ["de-AT", "de_AT", "DE-at"])
+@pytest.mark.parametrize("name", ["de-AT.po", "DE-AT.po", "de_at.po", "de-AT.PO", "DE.po", "De.Po"])
+def test_capitals_of_a_file_name_do_not_matter(name: str, tag: str, tmp_path: Path) -> None:
+    renderer = own_words(tmp_path, f"words/{name}", po(Unsubscribe="Nimmer schicken"))
+    assert "\nNimmer schicken\n" in issue_text(renderer, tag)
+    assert renderer.catalogue_problems() == ()
+
+
+def test_all_problems_are_named_at_once(tmp_path: Path) -> None:
+    """`newsletter check` asks for them: of each file, also of languages that no edition has, and of names as well."""
+    own_words(tmp_path, "words/german.po", po(Unsubscribe="Weg"))
+    own_words(tmp_path, "words/LT.po", po(Unsubscribe="x"))
+    own_words(tmp_path, "words/lt.po", po(Unsubscribe="y"))
+    own_words(tmp_path, "words/fr.po", "<html>")
+    own_words(tmp_path, "words/es.po", entry("Unsubscribe", "%") + "\n" + entry(ALSO, "%(x)s"))
+    renderer = own_words(tmp_path, "editions/alps/words/de.po", counted("eine"))
+    found = [re.sub(r"^\S*/words/", "", sentence)[:24] for sentence in renderer.catalogue_problems()]
+    wanted = ["LT.po and lt.po are bo", "es.po: “Unsubscribe” i", "es.po: “Also reported "]
+    assert [one[:22] for one in found] == [*wanted, "fr.po is no catalogue ", "german.po is named aft"]
+    assert len(renderer.catalogue_problems("alps")) == len(found) + 1
+    assert "editions/alps/words/de.po" in renderer.catalogue_problems("alps")[0]
+    with pytest.raises(ConfigurationError, match=r"LT\.po and lt\.po are both named after the language 'lt'"):
+        renderer.missing_words("lt-LT")
 
 
 def test_a_region_s_language_falls_back_to_the_language(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -11,9 +11,18 @@ from sqlmodel import Session, col, select
 
 from newsletter.app import App
 from newsletter.errors import NewsletterError
+from newsletter.letters.examples import example_mails
 from newsletter.models import Edition, Source
+from newsletter.preflight import check_mail
 from newsletter.providers import Checkable
 from subscribers.models import MailingList, Subscription, SubscriptionState
+
+#: Templates of earlier versions that a newsroom may still have, and what replaced them.
+_REPLACED = {
+    "_look.txt": "colours are settings, `newsletter edition set EDITION accent=#1B5E20`, and fonts are in "
+    "_fonts.txt (docs/templates.md)",
+    "_words.txt": "phrases are in words/, English ones in words/en.po (docs/templates.md)",
+}
 
 
 @dataclass(frozen=True)
@@ -34,11 +43,12 @@ def inspect(app: App) -> list[Inspected]:
     found.append(_guarded("secret", lambda: _secret(app)))
     found.append(_address(app))
     found.append(_guarded("provider", lambda: _provider(app)))
+    found += _templates(app)
     if found[0].ok:
         with app.db.reading() as session:
             found += [*_editions(session), *_sources(session)]
-            languages = dict(session.exec(select(Edition.slug, Edition.language).order_by(Edition.slug)).all())
-        found += [one for slug, language in languages.items() if (one := _words(app, slug, language))]
+            editions = session.exec(select(Edition).order_by(Edition.slug)).all()
+        found += _shown(app, editions)
     return sorted(found, key=lambda one: not one.ok)
 
 
@@ -100,6 +110,55 @@ def _editions(session: Session) -> Iterator[Inspected]:
             message=f"{readers} confirmed readers on list {mailing_list.slug}"
             + ("" if readers else "; import some with `newsletter subscriber import`, or wait for sign-ups"),
         )
+
+
+def _templates(app: App) -> Iterator[Inspected]:
+    """Tell which files of a newsroom's own templates nobody reads any more, and what is there instead."""
+    if not app.settings.templates:
+        return
+    folder = app.settings.path(app.settings.templates)
+    if not folder.is_dir():
+        message = f"{folder} is no folder, so all templates are ours; make it, or take `templates` out of the settings"
+        yield Inspected("templates", ok=False, message=message)
+    email = folder / "email"
+    for place in (email, *sorted(email.glob("editions/*"))):
+        for name, instead in _REPLACED.items():
+            if (file := place / name).is_file():
+                yield Inspected("templates", ok=False, message=f"{file} is no longer read: {instead}")
+
+
+def _shown(app: App, editions: Sequence[Edition]) -> Iterator[Inspected]:
+    """Tell what is wrong with the fixed words and the mails of all editions, each thing once."""
+    wrong = [
+        sentence for slug in ("", *(one.slug for one in editions)) for sentence in app.renderer.catalogue_problems(slug)
+    ]
+    told = list(dict.fromkeys(wrong))
+    yield from (Inspected("words", ok=False, message=sentence) for sentence in told)
+    for edition in editions:
+        if (one := _words(app, edition.slug, edition.language)) and one.message not in told:
+            yield one
+        if edition.enabled:
+            yield from _mails(app, edition, told)
+
+
+def _mails(app: App, edition: Edition, told: Collection[str]) -> Iterator[Inspected]:
+    """Tell what is wrong with each mail of an edition but the issue, which `issue check` looks at.
+
+    Mails with the same fault share a line. `told` has been said of the catalogues.
+    """
+    names: dict[str, list[str]] = {}
+    for name, make in example_mails(app.renderer, edition, app.settings.base_url).items():
+        try:
+            found = check_mail(make(), language=edition.language, site=app.settings.base_url)
+        except NewsletterError as error:
+            sentence = str(error)
+        else:
+            more = f" And {len(found) - 1} more." if len(found) > 1 else ""
+            sentence = f"{found[0].rule}: {found[0].message} {found[0].fix}{more}" if found else ""
+        if sentence and sentence not in told:
+            names.setdefault(sentence, []).append(name)
+    for sentence, mails in names.items():
+        yield Inspected(f"mails of {edition.slug}", ok=False, message=f"{', '.join(mails)}: {sentence}")
 
 
 def _words(app: App, slug: str, language: str) -> Inspected | None:

@@ -15,6 +15,10 @@ def block_mark(nonce: str) -> str:
     return sha256(nonce.encode()).hexdigest()[:12]
 
 
+#: Two hyphens end a comment for some readers of html, and are an error for all (HTML, section 13.1.6).
+_HYPHENS, _HIDDEN_HYPHENS = "--", "-&#45;"
+
+
 def hide_public_blocks(html: str, nonce: str) -> str:
     """Return the html with what only the public page shows made a comment.
 
@@ -27,9 +31,10 @@ def hide_public_blocks(html: str, nonce: str) -> str:
     def hidden(block: re.Match[str]) -> str:
         if "-->" in block[1]:
             raise ConfigurationError(
-                "What stands in the macro `for_public` may hold no comment, `for_reader` or `for_readers`."
+                "The mail's body.html: what stands in the macro `for_public` may hold no comment, `for_reader` or "
+                "`for_readers`."
             )
-        return f"<!--{mark} public {block[1]} {mark}-->"
+        return f"<!--{mark} public {block[1].replace(_HYPHENS, _HIDDEN_HYPHENS)} {mark}-->"
 
     return re.sub(f"<!--{mark} public-->(.*?)<!--/{mark} public-->", hidden, html, flags=re.DOTALL)
 
@@ -60,7 +65,8 @@ def public_page(mail_html: str, nonce: str, signup_url: str) -> str:
     mark = block_mark(nonce)
 
     def shown(block: re.Match[str]) -> str:
-        return re.sub('href="[^"]*"', lambda _: f'href="{escape(signup_url)}"', block[1])
+        inside = block[1].replace(_HIDDEN_HYPHENS, _HYPHENS)
+        return re.sub('href="[^"]*"', lambda _: f'href="{escape(signup_url)}"', inside)
 
     page = re.sub(f"<!--{mark} reader-->.*?<!--/{mark} reader-->", "", mail_html, flags=re.DOTALL)
     page = as_for_nobody(page, nonce)

@@ -8,22 +8,11 @@ from dataclasses import astuple, replace
 from hashlib import sha256
 from pathlib import Path
 
-from jinja2 import (
-    BaseLoader,
-    ChoiceLoader,
-    FileSystemLoader,
-    PrefixLoader,
-    StrictUndefined,
-    TemplateError,
-    TemplateSyntaxError,
-    UndefinedError,
-    pass_context,
-    select_autoescape,
-)
+from jinja2 import StrictUndefined, pass_context, select_autoescape
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from newsletter.errors import ConfigurationError
+from newsletter.errors import ConfigurationError, NewsletterError
 from newsletter.mail import Mail, block_tags, check_blocks, header_text, hole_tags, refuse_nonce
 from newsletter.render.content import (
     ConfirmContent,
@@ -37,6 +26,7 @@ from newsletter.render.content import (
 from newsletter.render.inlining import inline
 from newsletter.render.language import Language
 from newsletter.render.markup import block_mark, hide_public_blocks, public_page
+from newsletter.render.mistakes import mistake, template_loader
 from newsletter.render.text import attribute_text, tidied, wrapped
 from newsletter.render.values import (
     Values,
@@ -48,11 +38,11 @@ from newsletter.render.values import (
     sources_values,
     welcome_values,
 )
-from newsletter.render.words import Words
+from newsletter.render.words import Words, problems
 from newsletter.resources import templates_folder
 
-#: Where the body of a mail begins: the wrapper that every mail has (R3).
-_WRAPPER = re.compile('<div[^>]* role="article"[^>]*>')
+#: Where the body of a mail begins: in the wrapper that every mail of ours has (R3), else in the body itself.
+_BEGINNINGS = (re.compile('<div[^>]* role="article"[^>]*>'), re.compile("<body[^>]*>"))
 
 
 class Renderer:
@@ -99,19 +89,26 @@ class Renderer:
     def test_marked(self, mail: Mail, identity: Identity) -> Mail:
         """Return the mail with a subject that tells it is a test, and with a band on top that says so, in both parts.
 
-        Everything else stays byte for byte as it is.
+        Everything else stays byte for byte as it is. Raises ConfigurationError when the html has no body.
         """
         marked = self._mail("test", mail.nonce, identity, mark_values(identity, mail.subject))
         mark = block_mark(mail.nonce)
         band = re.search(f"<!--{mark} reader-->.*<!--/{mark} reader-->", marked.html, re.DOTALL)
         if band is None:
             raise ConfigurationError("test/body.html: what marks a test copy stands in the macro `for_reader`.")
-        html = _WRAPPER.sub(lambda wrapper: wrapper[0] + band[0], mail.html, count=1)
+        beginning = next((found for each in _BEGINNINGS if (found := each.search(mail.html))), None)
+        if beginning is None:
+            raise ConfigurationError("The mail's body.html has no body element, so a test copy cannot be marked.")
+        html = mail.html[: beginning.end()] + band[0] + mail.html[beginning.end() :]
         return replace(mail, subject=marked.subject, html=html, text=f"{marked.text}\n{mail.text}")
 
     def missing_words(self, language: str, look: str = "") -> tuple[str, ...]:
         """Return the fixed phrases that mails in this language show in English; `look` names an edition's templates."""
         return self._words_of(Language.of(language), look).missing
+
+    def catalogue_problems(self, look: str = "") -> tuple[str, ...]:
+        """Return what is wrong with a newsroom's own catalogues, an edition's too when `look` names its templates."""
+        return tuple(sentence for folder in self._folders(look) for sentence in problems(folder / "words"))
 
     def _folders(self, look: str) -> list[Path]:
         own = [self._override / "editions" / look, self._override] if self._override and look else [self._override]
@@ -120,10 +117,8 @@ class Renderer:
     def _environment(self, look: str) -> ImmutableSandboxedEnvironment:
         """Return the templates as an edition sees them; `newsletter/...` names ours, for those that extend them."""
         if look not in self._environments:
-            ours = FileSystemLoader(templates_folder() / "email")
-            loaders: list[BaseLoader] = [FileSystemLoader(folder) for folder in self._folders(look)]
             environment = ImmutableSandboxedEnvironment(
-                loader=ChoiceLoader([*loaders, ours, PrefixLoader({"newsletter": ours})]),
+                loader=template_loader(self._folders(look)),
                 autoescape=select_autoescape(["html"], default=False),
                 undefined=StrictUndefined,
                 trim_blocks=True,
@@ -151,23 +146,19 @@ class Renderer:
         values |= {"subject": subject, "label": attribute_text(subject)}
         html = self._part(f"{name}/body.html", look, values | _tags(nonce, html=True))
         text = self._part(f"{name}/body.txt", look, values | _tags(nonce, html=False))
-        mail = Mail(subject, hide_public_blocks(inline(html), nonce), tidied(text), content.sender, nonce)
+        mail = Mail(
+            subject, hide_public_blocks(inline(html, f"{name}/body.html"), nonce), tidied(text), content.sender, nonce
+        )
         check_blocks(mail)
         return mail
 
     def _part(self, name: str, look: str, values: Mapping[str, object]) -> str:
         try:
             return self._environment(look).get_template(name).render(values)
-        except TemplateSyntaxError as error:
-            raise ConfigurationError(f"Template {error.name}, line {error.lineno}: {error.message}") from error
-        except UndefinedError as error:
-            sentence = f"Template {name}: {error.message}. docs/templates.md lists what this mail has."
-            raise ConfigurationError(sentence) from error
-        except TemplateError as error:
-            raise ConfigurationError(f"Template {name}: {error.message}") from error
-        except (KeyError, ValueError, TypeError) as error:
-            # What a phrase of a newsroom's own catalogue asks for and is not given: "%(nane)s".
-            raise ConfigurationError(f"Template {name}: a phrase in it cannot be filled: {error}.") from error
+        except NewsletterError:
+            raise
+        except Exception as error:  # a template is a program: it can raise anything
+            raise ConfigurationError(mistake(error, name, self._override)) from error
 
 
 @pass_context

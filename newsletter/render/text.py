@@ -5,13 +5,18 @@ from __future__ import annotations
 import re
 import textwrap
 import unicodedata
+from ipaddress import IPv6Address
 from urllib.parse import quote, urlsplit
+
+import idna
 
 #: What libxml2 leaves alone in a link, so that the html part and the text part name the same address.
 _LINK_SAFE = "%/:=?;#&,+@!~*'()-_."
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 #: Embeddings, overrides and isolates of reading direction, zero-width spaces, and halves of characters.
 _INVISIBLE = re.compile("[\u202a-\u202e\u2066-\u2069\u200b\ufeff\ud800-\udfff]+")
+#: A host in plain ASCII: labels of the URL standard, which allows more than names have in the DNS (RFC 1035, 2.3.4).
+_HOST = re.compile(r"(?=.{1,253}\Z)([a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}\.?")
 _ANGLES = str.maketrans("<>", "‹›")
 _WIDTH = 78
 #: Where there are no blanks, lines end between letters, but not within plain ASCII nor before what closes a sentence.
@@ -39,13 +44,31 @@ def web_address(url: str) -> str:
     """Return an http or https address in plain ASCII without a password, or nothing when it is none (R37)."""
     try:
         parts = urlsplit(_CONTROLS.sub("", url).strip())
-        host = (parts.hostname or "").encode("idna").decode()
+        host = _host(parts.hostname or "", bracketed=parts.netloc.rpartition("@")[2].startswith("["))
         port = f":{parts.port}" if parts.port else ""
     except ValueError:  # UnicodeError is one
         return ""
-    if parts.scheme not in {"http", "https"} or not host:
+    if parts.scheme not in {"http", "https"}:
         return ""
-    return quote(parts._replace(netloc=host + port).geturl(), safe=_LINK_SAFE)
+    site = f"{parts.scheme}://{host}{port}"
+    rest = parts._replace(netloc=host + port).geturl().removeprefix(site)
+    return site + quote(rest, safe=_LINK_SAFE)
+
+
+def _host(name: str, *, bracketed: bool) -> str:
+    """Return a host as it stands in an address. Raises ValueError when it is none.
+
+    Other letters than ASCII's are written as browsers do: by IDNA 2008 after the mapping of UTS 46, not transitional,
+    so that `straße` is not `strasse`.
+    """
+    if bracketed and "%" not in name:
+        return f"[{IPv6Address(name)}]"
+    if not name.isascii():
+        labels = idna.uts46_remap(name, std3_rules=False).split(".")
+        name = ".".join(label if label.isascii() else idna.alabel(label).decode() for label in labels)
+    if not _HOST.fullmatch(name):
+        raise ValueError(f"{name!r} is no host")
+    return name
 
 
 def shortened(text: str, limit: int) -> str:
