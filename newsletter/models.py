@@ -283,7 +283,7 @@ class Issue(SQLModel, table=True):
     intro: str = Field(default="", sa_column=Column(Text, nullable=False, server_default=text("''")))
     closing: str = Field(default="", sa_column=Column(Text, nullable=False, server_default=text("''")))
     corrections: str = Field(default="", sa_column=Column(Text, nullable=False, server_default=text("''")))
-    #: The warnings of preflight that were accepted at the approval: rule, message, reason, by.
+    #: The warnings of preflight that were accepted at the approval: rule, message, reason, by, places (a line each).
     accepted: list[dict[str, str]] = Field(default_factory=list, sa_column=Column(JSON, nullable=True))
     #: When the editors were asked to review it.
     review_asked_at: datetime | None = Field(default=None, sa_type=UtcDateTime)

@@ -23,8 +23,9 @@ from newsletter import delivery, gather, issues, letters, pictures, signup
 from newsletter.app import App
 from newsletter.errors import NewsletterError, Refused
 from newsletter.issues import Slot
-from newsletter.issues.approval import ALL
+from newsletter.issues.approval import ALL, DKIM_SELECTORS, look_around
 from newsletter.models import Chunk, ChunkState, DeadlineRule, Edition, Issue, IssueState, Source
+from newsletter.preflight import Known
 
 log = logging.getLogger(__name__)
 
@@ -220,19 +221,43 @@ def _missed(app: App, edition_id: int, slot: Slot, name: str) -> list[Done]:
 
 def _approve(app: App, due: Due, name: str) -> list[Done]:
     """Approve an issue that nobody has, warnings and all. One with errors stays a draft, which is told once."""
-    accept = {ALL: "sent by the edition's deadline rule"}
-    with app.db.transaction() as session:
-        issue = issues.lock_issue(session, due.issue_id or 0)
-        if issue.state is not IssueState.DRAFT:
-            return []
-        by, now, known_reason = "the deadline rule", app.clock(), issue.reason
-        try:
-            issues.approve(session, issue, app.renderer, app.settings.base_url, by=by, now=now, accept=accept)
-        except NewsletterError as error:
-            issue.reason = f"not sent: {' '.join(str(error).split())}"
-            session.add(issue)
-            return [] if issue.reason == known_reason else [Done(f"{name}: {issue.reason}", failed=True)]
+    issue_id = due.issue_id or 0
+    try:
+        known = _look_around(app, issue_id)
+        with app.db.transaction() as session:
+            issue = issues.lock_issue(session, issue_id)
+            if issue.state is not IssueState.DRAFT:
+                return []
+            issues.approve(
+                session, issue, app.renderer, app.settings.base_url,
+                by="the deadline rule", now=app.clock(),
+                accept={ALL: "sent by the edition's deadline rule"}, known=known,
+            )  # fmt: skip
+    except NewsletterError as error:
+        return _not_sent(app, issue_id, name, f"not sent: {' '.join(str(error).split())}")
     return [Done(f"{name}: approved by the edition's deadline rule")]
+
+
+def _look_around(app: App, issue_id: int) -> Known:
+    """Return what the network says of a draft; in a trial it is not asked. What it does not tell blocks nothing."""
+    base_url = app.settings.base_url
+    if not base_url.startswith("https:"):
+        return Known()
+    selectors = DKIM_SELECTORS.get(app.settings.provider.use, ())
+    return look_around(
+        app.db, issue_id, app.renderer, base_url, app.client, selectors=selectors, only_if_sound=True
+    )  # fmt: skip
+
+
+def _not_sent(app: App, issue_id: int, name: str, reason: str) -> list[Done]:
+    """Keep with the draft why it does not go out, and tell it when it is new."""
+    with app.db.transaction() as session:
+        issue = issues.lock_issue(session, issue_id)
+        if issue.state is not IssueState.DRAFT or issue.reason == reason:
+            return []
+        issue.reason = reason
+        session.add(issue)
+    return [Done(f"{name}: {reason}", failed=True)]
 
 
 def _hold(app: App, due: Due, name: str) -> list[Done]:

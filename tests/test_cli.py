@@ -6,6 +6,8 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from email import message_from_bytes
+from email.policy import default
 from pathlib import Path
 from typing import Any
 
@@ -350,6 +352,31 @@ def test_preview_writes_files_and_test_needs_a_real_address(newsroom: Run) -> No
     assert "cannot be used" in newsroom("issue", "test", "fen-weekly", "--to", "nobody", code=FAILED).err
     newsroom("issue", "test", "fen-weekly", "--to", "me@example.org")
     assert len(list(Path("outbox/new").iterdir())) == 1
+
+
+def test_a_mail_is_looked_at_as_each_reader_gets_it(newsroom: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without being asked, as most do: with a name, and on the list for long. There is no Chromium here."""
+    monkeypatch.setenv("PATH", "")
+    newsroom("gather")
+    newsroom("issue", "draft", "fen-weekly")
+    words = ("issue", "preview", "fen-weekly", "--folder", "look")
+    assert "Others get" not in newsroom(*words).out
+    newsroom("issue", "edit", "fen-weekly", "--intro", "Good day, {name|reader}.\n\n{new} Welcome aboard.")
+    said = newsroom(*words).out
+    assert "look at it with --reader new or --reader nameless, too" in said
+    [html] = Path("look").glob("fen-weekly-*.html")
+    greetings = {}
+    for reader in ("known", "new", "nameless"):
+        shown = newsroom(*words, "--reader", reader, "--json").json
+        assert (shown["reader"], sorted([reader, *shown["other_readers"]])) == (reader, ["known", "nameless", "new"])
+        greetings[reader] = [what for what in ("Kim Example", "reader.", "Welcome aboard") if what in html.read_text()]
+    assert greetings == {"known": ["Kim Example"], "new": ["Kim Example", "Welcome aboard"], "nameless": ["reader."]}
+    newsroom("issue", "test", "fen-weekly", "--to", "me@example.org")
+    newsroom("issue", "test", "fen-weekly", "--to", "me@example.org", "--reader", "new")
+    tests = [message_from_bytes(file.read_bytes(), policy=default) for file in Path("outbox/new").iterdir()]
+    texts = [part.get_content() for test in tests if (part := test.get_body(("plain",)))]
+    assert sorted("Welcome aboard" in text for text in texts) == [False, True]
+    newsroom("issue", "preview", "fen-weekly", "--reader", "old", code=USAGE)
 
 
 def test_a_list_without_readers_and_a_missing_key(newsroom: Run, monkeypatch: pytest.MonkeyPatch) -> None:

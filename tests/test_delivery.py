@@ -15,14 +15,15 @@ from sqlmodel import Session, select
 from newsletter import delivery, issues
 from newsletter.db import Database
 from newsletter.delivery import Post, Tally, ledger
+from newsletter.delivery.marked import EXAMPLES, who_else
 from newsletter.delivery.planning import plan
 from newsletter.delivery.sending import is_gone, worker_name
 from newsletter.errors import ProviderRefused, Refused
-from newsletter.mail import Mail, Outcome, Recipient, Status
+from newsletter.mail import VALUES, Mail, Outcome, Recipient, Sender, Status, block_tags, hole_tag
 from newsletter.models import Chunk, ChunkState, Delivery, DeliveryState, Edition, Issue, IssueState
 from newsletter.render import Renderer
 from subscribers import consent, suppression
-from subscribers.models import Subscription, SubscriptionState, SuppressionReason
+from subscribers.models import MailingList, Subscription, SubscriptionState, SuppressionReason
 from subscribers.tokens import Purpose, Signer
 from tests.builders import NOW, Newsroom, populated, reader
 
@@ -598,8 +599,6 @@ def test_a_test_mail_leaves_the_ledger_alone(database: Database) -> None:
     provider = Scripted()
     with database.reading() as session:
         issue, edition = session.get_one(Issue, issue_id), session.get_one(Edition, made.edition_id)
-        from subscribers.models import MailingList
-
         mailing_list = session.get_one(MailingList, made.list_id)
         outcome = delivery.send_test(
             issue.frozen_mail(), issue, edition, mailing_list,
@@ -610,3 +609,51 @@ def test_a_test_mail_leaves_the_ledger_alone(database: Database) -> None:
     assert provider.mails[0].subject.startswith("[Test]")
     with pytest.raises(ValueError, match="damaged"):
         SIGNER.read(Purpose.UNSUBSCRIBE, provider.sent[0].values["token"])
+    assert example(provider) == ("Kim Example", "")  # most readers have been on the list for long
+
+
+@pytest.mark.parametrize("reader", list(EXAMPLES))
+def test_a_test_mail_is_made_for_a_reader(database: Database, reader: str) -> None:
+    made, issue_id = approved(database, readers=0)
+    provider = Scripted()
+    with database.reading() as session:
+        issue, edition = session.get_one(Issue, issue_id), session.get_one(Edition, made.edition_id)
+        delivery.send_test(
+            issue.frozen_mail(), issue, edition, session.get_one(MailingList, made.list_id),
+            to="me@example.org", renderer=Renderer(None), provider=provider, base_url=BASE, now=NOW,
+            reader=EXAMPLES[reader],
+        )  # fmt: skip
+    known = {"known": ("Kim Example", ""), "new": ("Kim Example", "yes"), "nameless": ("", "")}
+    assert example(provider) == known[reader]
+    assert str(NOW.year if reader == "new" else NOW.year - 1) in provider.sent[0].values["since"]
+
+
+def example(provider: Scripted) -> tuple[str, str]:
+    """Return what a mail was told of the reader that it was made for."""
+    values = provider.sent[0].values
+    return values["name"], values["new"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "reader", "others"),
+    [
+        ("", "known", []),
+        ("new", "known", ["new"]),
+        ("new", "new", ["known", "nameless"]),
+        ("not_new", "nameless", ["new"]),
+        ("name", "known", ["nameless"]),
+        ("not_name", "nameless", ["known", "new"]),
+    ],
+)
+@pytest.mark.parametrize("part", ["html", "text"])
+def test_who_else_gets_other_parts(asked: str, reader: str, others: list[str], part: str) -> None:
+    """Blocks count, in either part; the day somebody joined does not."""
+    nonce = "0123456789abcdef"
+    tags = block_tags(nonce, html=part == "html")
+    since = hole_tag(nonce, "since", html=part == "html")
+    inside = f"{tags[asked]}Only for some.{tags['end']}" if asked else ""
+    words = f"Hello since {since}. {inside}"
+    html, text = (words, "") if part == "html" else ("", words)
+    mail = Mail("Week", html, text, Sender("Fens", "weekly@fen.example"), nonce)
+    values = dict.fromkeys(VALUES, "x")
+    assert who_else(mail, EXAMPLES[reader], values) == others

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -81,6 +82,16 @@ def test_an_issue_goes_out_at_the_time_its_approval_promised() -> None:
 def test_a_new_edition_has_missed_nothing() -> None:
     edition = an_edition(created_at=SEND_AT + timedelta(hours=20))
     assert due_for(edition, [], SEND_AT + timedelta(hours=21), LIMIT) == []
+
+
+@pytest.fixture(autouse=True)
+def no_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look up no host: the deadline rule asks whether the links work, and a test has no network."""
+
+    def getaddrinfo(*words: object, **options: object) -> None:
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
 
 
 class Clock:

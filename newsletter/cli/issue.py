@@ -9,6 +9,7 @@ import typer
 
 from newsletter.cli import issue_check, issue_edit, issue_explain, issue_preview, issue_sending
 from newsletter.cli.base import JsonOption, group, open_app, say, say_json, table
+from newsletter.cli.issue_preview import Reader, ReaderOption
 from newsletter.cli.issue_shown import (
     facts_of,
     fetch_pictures,
@@ -104,16 +105,18 @@ def list_(
 issue_edit.register(commands)
 
 
-@commands.command()
-def test(
+@commands.command("test")
+def send_test(
     issue: IssueArgument,
     to: Annotated[list[str], typer.Option(help="Who gets the test; may be repeated.")],
+    reader: ReaderOption = Reader.KNOWN,
 ) -> None:
     """Send one marked test through the provider. The ledger is not touched.
 
     Example: newsletter issue test ukraine-weekly --to me@example.org
+    Example: newsletter issue test ukraine-weekly --to me@example.org --reader new
     """
-    issue_sending.send_tests(issue, to)
+    issue_sending.send_tests(issue, to, reader)
 
 
 @commands.command()

@@ -27,6 +27,9 @@ _NetworkOption = Annotated[
     ),
 ]
 
+#: How many links that nothing is known of are shown to those who do not ask for all.
+_LINKS_SHOWN = 3
+
 
 def register(commands: typer.Typer) -> None:
     """Add this file's commands."""
@@ -34,7 +37,14 @@ def register(commands: typer.Typer) -> None:
     commands.command()(approve)
 
 
-def check(issue: _IssueArgument, network: _NetworkOption = None, json: JsonOption = False) -> None:
+def check(
+    issue: _IssueArgument,
+    network: _NetworkOption = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="Every place of a finding, and every link, not the first.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
     """Say what is wrong with an issue's mail, by the number of the rule, and what to do about it.
 
     Exits with 1 when there are errors, which block the approval, and with 3 when there are warnings nobody accepted.
@@ -53,7 +63,8 @@ def check(issue: _IssueArgument, network: _NetworkOption = None, json: JsonOptio
     if json:
         say_json({"issue": name, "state": state, "subject": judged.mail.subject} | _facts(judged, known))
     else:
-        _print(name, judged, looked=known.domain is not None)
+        _print(name, judged, every=every)
+        _print_untold(known, every=every)
     if judged.errors or judged.open_warnings:
         stop(FAILED if judged.errors else IN_PART)
 
@@ -88,18 +99,20 @@ def approve(
         )  # fmt: skip
         name, at = issues.issue_name(session, found), issues.local_time(session, found)
     if json:
-        say_json({"issue": name, "content_hash": found.content_hash, "accepted": found.accepted})
+        facts = {"issue": name, "content_hash": found.content_hash, "accepted": found.accepted}
+        say_json(facts | _untold(known))
         return
     say(f"{name} is approved: {found.subject}")
     say(f"Content hash {found.content_hash}.")
     print_accepted(found.accepted)
+    _print_untold(known)
     say(f"It goes out on {at} by `newsletter run`, or now by `newsletter issue send`.")
 
 
 def _known(app: App, issue: str, *, network: bool | None, drafts_only: bool = False) -> Known:
     """Return what the network says of an issue, or nothing where it is not asked."""
     from newsletter import issues
-    from newsletter.issues.approval import look_around
+    from newsletter.issues.approval import DKIM_SELECTORS, look_around
     from newsletter.preflight import Known
 
     with app.db.reading() as session:
@@ -112,52 +125,78 @@ def _known(app: App, issue: str, *, network: bool | None, drafts_only: bool = Fa
     with progress(f"Looking at the links of {name}") as advance:
         return look_around(
             app.db, found.id, app.renderer, app.settings.base_url, app.client,
-            selectors=_DKIM.get(app.settings.provider.use, ()), progress=advance,
+            selectors=DKIM_SELECTORS.get(app.settings.provider.use, ()), progress=advance,
         )  # fmt: skip
 
 
-#: Under which names a provider publishes its DKIM keys at the sender's domain.
-_DKIM = {"sendgrid": ("s1", "s2")}
-
-
 def _facts(judged: Judged, known: Known) -> dict[str, Any]:
-    rows = finding_rows(judged.findings)
-    for row, finding in zip(rows, judged.findings, strict=True):
-        row["accepted"] = judged.accepted.get(finding, "")
-    unknown = {address: one.sentence for address, one in known.links.items() if one.verdict == "unknown"}
-    return {
+    rows = [
+        row | {"accepted": judged.accepted.get(finding, ""), "places": finding.places}
+        for row, finding in zip(finding_rows(judged.findings), judged.findings, strict=True)
+    ]
+    counts = {
         "errors": len(judged.errors),
         "warnings": len(judged.open_warnings),
         "accepted": len(judged.accepted),
+    }
+    return counts | _untold(known) | {"findings": rows}
+
+
+def _untold(known: Known) -> dict[str, Any]:
+    """Return whether the network was asked, and what it did not tell: address -> sentence, and sentences."""
+    return {
         "looked": known.domain is not None,
-        "links_unknown": unknown,
-        "findings": rows,
+        "links_unknown": {address: one.sentence for address, one in known.links.items() if one.verdict == "unknown"},
+        "domain_unknown": known.domain.unknown if known.domain else (),
     }
 
 
-def _print(name: str, judged: Judged, *, looked: bool) -> None:
+def _print(name: str, judged: Judged, *, every: bool) -> None:
     counts = [(len(judged.errors), "error"), (len(judged.open_warnings), "warning"), (len(judged.accepted), "accepted")]
     listed = [f"{n} {what}{'s' if n > 1 and what != 'accepted' else ''}" for n, what in counts if n]
     say(f"{name}: {', '.join(listed) or 'nothing to put right'}.")
     say(f"Subject: {judged.mail.subject}")
-    _print_group("Errors, which block the approval:", judged.errors)
-    _print_group(
-        'Warnings, to be put right or accepted by `issue approve --accept RULE="reason"`:', judged.open_warnings
-    )
+    _print_group("Errors, which block the approval:", judged.errors, every=every)
+    title = 'Warnings, to be put right or accepted by `issue approve --accept RULE="reason"`:'
+    _print_group(title, judged.open_warnings, every=every)
     accepted = [one for one in judged.findings if one in judged.accepted]
-    _print_group("Accepted with the approval:", accepted, judged)
-    if not looked:
-        say("Links and the sender's domain were not looked at; --network does it.")
+    _print_group("Accepted with the approval:", accepted, judged, every=every)
 
 
-def _print_group(title: str, findings: Sequence[Finding], judged: Judged | None = None) -> None:
+def _print_group(title: str, findings: Sequence[Finding], judged: Judged | None = None, *, every: bool) -> None:
+    from newsletter.issues.approval import PLACES_SHOWN, other_places
+
     if not findings:
         return
     say()
     say(title)
     for one in findings:
         say(f"  {one.rule:>4}  {one.message}")
+        for place in other_places(one, most=None if every else PLACES_SHOWN):
+            say(f"        {place}")
         say(f"        {f'Because: {judged.accepted[one]}' if judged else one.fix}")
+
+
+def _print_untold(known: Known, *, every: bool = False) -> None:
+    """Print what the network did not tell, or that it was not asked: no finding is not yet a good sign."""
+    if known.domain is None:
+        say("Links and the sender's domain were not looked at; `issue check --network` does it.")
+        return
+    links: dict[str, str] = _untold(known)["links_unknown"]
+    if not links and not known.domain.unknown:
+        return
+    say()
+    say("Could not be told:")
+    if links:
+        say(f"  {len(links)} of {len(known.links)} links:")
+    shown = list(links.items())[: None if every else _LINKS_SHOWN]
+    for address, sentence in shown:
+        say(f"        {address}")
+        say(f"        {sentence}")
+    if left := len(links) - len(shown):
+        say(f"        and {left} more; `newsletter issue check` shows them with --all")
+    for sentence in known.domain.unknown:
+        say(f"  {sentence}")
 
 
 def _reasoned(text: str) -> tuple[str, str]:

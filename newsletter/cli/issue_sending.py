@@ -24,6 +24,7 @@ from newsletter.cli.base import (
 from newsletter.cli.signals import stop_on_signal
 
 if TYPE_CHECKING:
+    from newsletter.cli.issue_preview import Reader
     from newsletter.delivery import SendReport, Tally
 
 _IssueArgument = Annotated[
@@ -132,9 +133,10 @@ def status(issue: _IssueArgument, json: JsonOption = False) -> None:
             say(f"... and {len(troubles) - _SHOWN} more; `newsletter issue status {name} --json` has all of them.")
 
 
-def send_tests(issue: str, to: list[str]) -> None:
-    """Send one marked test to each address."""
+def send_tests(issue: str, to: list[str], reader: Reader) -> None:
+    """Send one marked test to each address, as the reader gets it."""
     from newsletter import delivery, issues
+    from newsletter.delivery.marked import EXAMPLES
     from newsletter.mail import Status
     from newsletter.models import Edition
     from subscribers.addresses import parse_address
@@ -155,6 +157,7 @@ def send_tests(issue: str, to: list[str]) -> None:
         outcome = delivery.send_test(
             mail, found, edition, mailing_list,
             to=address, renderer=app.renderer, provider=app.provider, base_url=app.settings.base_url, now=app.clock(),
+            reader=EXAMPLES[reader],
         )  # fmt: skip
         if outcome.status is Status.ACCEPTED:
             say(f"A test went to {address}.")

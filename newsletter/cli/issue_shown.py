@@ -40,6 +40,8 @@ def print_accepted(accepted: list[dict[str, str]]) -> None:
     """Print the warnings that an approval accepted, with the reasons."""
     for one in accepted:
         say(f"Accepted {one['rule']}: {one['message']} Because: {one['reason']} ({one['by']}).")
+        for place in one.get("places", "").splitlines()[1:]:
+            say(f"  also {place}")
 
 
 def fetch_pictures(app: App, issue_id: int) -> list[dict[str, Any]]:

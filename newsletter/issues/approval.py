@@ -24,6 +24,10 @@ from newsletter.sources.http import Client
 
 #: Instead of a rule's number: a reason that holds for every warning.
 ALL = "all"
+#: Provider -> the names under which it publishes its DKIM keys at the sender's domain.
+DKIM_SELECTORS: Mapping[str, tuple[str, ...]] = {"sendgrid": ("s1", "s2")}
+#: How many places of a finding are shown to those who do not ask for all.
+PLACES_SHOWN = 5
 
 _NOTHING_KNOWN = Known()
 _NOTHING_ACCEPTED: Mapping[str, str] = {}
@@ -65,7 +69,8 @@ def judge(session: Session, issue: Issue, renderer: Renderer, base_url: str, kno
         mail = issue.frozen_mail()
         language = session.get_one(Edition, issue.edition_id).language
         findings = preflight.check_mail(mail, language=language, site=base_url, known=known)
-        findings = [*findings, *(one for one in _accepted_findings(issue) if one not in findings)]
+        found = {_key(one) for one in findings}
+        findings = [*findings, *(one for one in _accepted_findings(issue) if _key(one) not in found)]
         return Judged(mail, tuple(findings), _reasons(findings, accepted_of(issue)))
     content = content_of(session, issue, base_url)
     mail = renderer.issue(content, secrets.token_hex(8))
@@ -86,20 +91,23 @@ def look_around(
     *,
     selectors: Sequence[str] = (),
     progress: Callable[[int, int], None] | None = None,
+    only_if_sound: bool = False,
 ) -> Known:
     """Return what the network says of the issue's links and of its sender's domain; takes half a minute at most.
 
     `selectors` are those of the provider's DKIM keys; `progress` is called with how many links are done, and of how
-    many. Raises Refused when the issue has no stories. The sender's domain is that of the edition.
+    many. With `only_if_sound` no link is asked for while the mail has errors: a schedule asks every minute. Raises
+    Refused when the issue has no stories. The sender's domain is that of the edition.
     """
     with db.reading() as session:
         issue = session.get_one(Issue, issue_id)
         content = content_of(session, issue, base_url)
         mail = issue.frozen_mail() if issue.content_hash else renderer.issue(content, secrets.token_hex(8))
+    known = Known(domain=domain.look(mail.sender.address.rpartition("@")[2], selectors=selectors))
+    if only_if_sound and any(one.severity == "error" for one in preflight.check(content, mail, known)):
+        return known
     urls = preflight.links_of(content, mail)
-    states = links.look(urls, client, trial=not base_url.startswith("https:"), progress=progress)
-    at = mail.sender.address.rpartition("@")[2]
-    return Known(links=states, domain=domain.look(at, selectors=selectors))
+    return replace(known, links=links.look(urls, client, trial=not base_url.startswith("https:"), progress=progress))
 
 
 def approve(
@@ -116,7 +124,8 @@ def approve(
     """Freeze the issue's subject, html and text with their hash; return the warnings, all of them accepted.
 
     `accept` maps a rule such as "R37", or ALL, to the reason that is kept with the approval. Raises Refused when
-    preflight finds an error, and when it finds a warning that is not accepted.
+    preflight finds an error, when it finds a warning that is not accepted, and when one is accepted that it does not
+    find.
     """
     name = issue_name(session, issue)
     require_open(issue, name)
@@ -141,8 +150,19 @@ def approve(
 
 
 def accepted_of(issue: Issue) -> list[dict[str, str]]:
-    """Return the warnings that were accepted with the approval that holds: rule, message, reason, by."""
+    """Return the warnings that were accepted with the approval that holds: rule, message, reason, by, places.
+
+    The places are all that the warning holds for, a line each; it has none where the message says everything.
+    """
     return list(issue.accepted or []) if issue.content_hash else []
+
+
+def other_places(finding: Finding, *, most: int | None = PLACES_SHOWN) -> list[str]:
+    """Return lines with the places of a finding that its message does not name, up to `most` with the one it does."""
+    shown = finding.places[1:most]
+    left = len(finding.places[1:]) - len(shown)
+    more = [f"and {left} more; `newsletter issue check` shows them with --all"] if left else []
+    return [*(f"also {place}" for place in shown), *more]
 
 
 def _accepted(name: str, judged: Judged, accept: Mapping[str, str], by: str) -> list[dict[str, str]]:
@@ -152,12 +172,14 @@ def _accepted(name: str, judged: Judged, accept: Mapping[str, str], by: str) -> 
     reasons = {rule.strip().casefold(): reason.strip() for rule, reason in accept.items()}
     if unsaid := [rule for rule, reason in accept.items() if not reason.strip()]:
         raise Refused(f"Say why {unsaid[0]} is accepted: the reason is kept with the approval.")
+    _refuse_others(accept, judged.findings)
     kept = []
     left = []
     for one in judged.findings:
         reason = reasons.get(one.rule.casefold(), reasons.get(ALL, ""))
         if reason:
-            kept.append({"rule": one.rule, "message": one.message, "reason": reason, "by": by})
+            rule, message, lines = _key(one)
+            kept.append({"rule": rule, "message": message, "reason": reason, "by": by, "places": lines})
         else:
             left.append(one)
     if left:
@@ -166,6 +188,16 @@ def _accepted(name: str, judged: Judged, accept: Mapping[str, str], by: str) -> 
             f"Put it right, or accept it and say why:\n  {_command(name, judged.findings, reasons)}"
         )
     return kept
+
+
+def _refuse_others(accept: Mapping[str, str], findings: Sequence[Finding]) -> None:
+    """Raise Refused when a warning is accepted that there is not: a slip would else go unnoticed."""
+    rules = list(dict.fromkeys(one.rule for one in findings))
+    known = {ALL, *(rule.casefold() for rule in rules)}
+    others = [rule.strip() for rule in accept if rule.strip().casefold() not in known]
+    if others:
+        there = f": {', '.join(rules)}" if rules else ", since there are none"
+        raise Refused(f"{', '.join(others)} {'are' if len(others) > 1 else 'is'} not among the warnings{there}.")
 
 
 def _command(name: str, findings: Sequence[Finding], reasons: Mapping[str, str]) -> str:
@@ -179,17 +211,29 @@ def _command(name: str, findings: Sequence[Finding], reasons: Mapping[str, str])
 
 
 def _listed(findings: Sequence[Finding]) -> str:
-    return "\n".join(f"  {one.rule}: {one.message} {one.fix}" for one in findings)
+    return "\n".join(
+        line
+        for one in findings
+        for line in (f"  {one.rule}: {one.message} {one.fix}", *(f"    {place}" for place in other_places(one)))
+    )
+
+
+def _key(finding: Finding) -> tuple[str, str, str]:
+    """Return what a finding is known by when the mail is judged again: rule, message and its places, a line each."""
+    return finding.rule, finding.message, "\n".join(finding.places)
 
 
 def _accepted_findings(issue: Issue) -> list[Finding]:
-    return [Finding(one["rule"], "warning", one["message"], "") for one in accepted_of(issue)]
+    return [
+        Finding(one["rule"], "warning", one["message"], "", tuple(one.get("places", "").splitlines()))
+        for one in accepted_of(issue)
+    ]
 
 
 def _reasons(findings: Sequence[Finding], accepted: Sequence[Mapping[str, str]]) -> dict[Finding, str]:
     """Return for each warning that was accepted why, and by whom."""
-    known = {(one["rule"], one["message"]): f"{one['reason']} ({one['by']})" for one in accepted}
-    return {one: known[one.rule, one.message] for one in findings if (one.rule, one.message) in known}
+    known = {(one["rule"], one["message"], one.get("places", "")): f"{one['reason']} ({one['by']})" for one in accepted}
+    return {one: known[_key(one)] for one in findings if _key(one) in known}
 
 
 def _earlier_subjects(session: Session, issue: Issue) -> tuple[tuple[str, str], ...]:

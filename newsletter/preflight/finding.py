@@ -17,13 +17,15 @@ Severity: TypeAlias = Literal["error", "warning"]
 class Finding:
     """Something to put right. `rule` says where the demand comes from, `fix` what to do.
 
-    An error keeps the mail from going out; a warning goes out when somebody accepts it with a reason.
+    An error keeps the mail from going out; a warning goes out when somebody accepts it with a reason. `places` are all
+    that it holds for, where it was found in several; the message names the first of them.
     """
 
     rule: str
     severity: Severity
     message: str
     fix: str
+    places: tuple[str, ...] = ()
 
 
 def errors(rule: str, what: str, places: Iterable[str], fix: str) -> Iterator[Finding]:
@@ -42,4 +44,4 @@ def _folded(rule: str, severity: Severity, what: str, places: Iterable[str], fix
     if not listed:
         return
     more = f", and {len(listed) - 1} more" if len(listed) > 1 else ""
-    yield Finding(rule, severity, f"{what}: {different[0]}{more}.", fix)
+    yield Finding(rule, severity, f"{what}: {different[0]}{more}.", fix, tuple(different))
