@@ -87,7 +87,7 @@ LONG = "A sentence of exactly seven words here. "
             "35 characters; 85 to 130",
         ),
         (replace(CONTENT, preheader="Wolves, trains and a free bus. " * 5), ("warning", "R34"), "154 characters"),
-        (replace(CONTENT, preheader=CONTENT.lead.headline), ("warning", "R34"), "repeats: the lead's headline"),
+        (replace(CONTENT, preheader=CONTENT.lead.headline), ("warning", "R34"), "repeats: the subject"),
         (lead(headline=" "), ("error", "R45"), "no headline: “https://uzh-courier"),
         (second(headline="\u202e"), ("error", "R45"), "no headline: “https://tatra-post"),
         (second(headline="Word " * 30), ("warning", "copy"), "longer than 110 .*has 149"),

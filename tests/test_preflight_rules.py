@@ -390,7 +390,7 @@ def test_arabic(pattern: str, new: str, rule: str, words: str) -> None:
         ("_macros.html", r"<!--\[if mso\]><i hidden.*?<!\[endif\]-->", "", {"R40"}),
         ("_macros.html", 'width="600"', 'width="700"', {"R17"}),
         ("_macros.html", r"\{\{ tag\(card\) \}\}", "", {"R59"}),
-        ("_macros.html", r"\[source, card\.date", "[source", {"R59"}),
+        ("_macros.html", r", card\.date,", ",", {"R59"}),
         ("issue/body.html", "for card in more", "for card in more + more", {"R45"}),
         ("_styles.html", r"@media \(prefers-color-scheme", "@media only screen{@media (prefers-color-scheme", {"R11"}),
         ("_base.html", ' lang="[^"]*"', "", {"R2"}),

@@ -20,7 +20,9 @@ from newsletter.preflight import (
     layout,
     links,
     network,
+    pictures,
     preheader,
+    printed,
     stories,
     styles,
     text_part,
@@ -41,6 +43,7 @@ _MAIL_RULES: tuple[_MailRule, ...] = (
     *document.RULES,
     *kept.RULES,
     *layout.RULES,
+    *pictures.MAIL_RULES,
     *styles.RULES,
     *links.RULES,
     *accessibility.RULES,
@@ -48,7 +51,7 @@ _MAIL_RULES: tuple[_MailRule, ...] = (
     *preheader.RULES,
     *text_part.RULES,
 )
-_ISSUE_RULES: tuple[_IssueRule, ...] = (*issue.RULES, *stories.RULES)
+_ISSUE_RULES: tuple[_IssueRule, ...] = (*issue.RULES, *printed.RULES, *stories.RULES, *pictures.ISSUE_RULES)
 
 
 def check(content: IssueContent, mail: Mail, known: Known = Known()) -> list[Finding]:  # noqa: B008 - frozen
@@ -86,8 +89,9 @@ def links_of(content: IssueContent, mail: Mail) -> list[str]:
 def _readings(mail: Mail, language: str, site: str) -> list[Reading]:
     """Return the mail as a reader gets it of whom all is known, and as one of whom nothing is, where they differ."""
     full = Reading.of(mail, language, site)
-    bare = Reading.of(mail, language, site, MARKS_OF_NOBODY)
-    return [full] if (mail.html_for(MARKS), full.text) == (mail.html_for(MARKS_OF_NOBODY), bare.text) else [full, bare]
+    if all(fill(MARKS) == fill(MARKS_OF_NOBODY) for fill in (mail.html_for, mail.text_for)):
+        return [full]
+    return [full, Reading.of(mail, language, site, MARKS_OF_NOBODY)]
 
 
 def _of_mail(readings: Iterable[Reading]) -> Iterator[Finding]:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
 
+from newsletter.preflight.comparing import words_of
 from newsletter.preflight.finding import Finding, errors, warnings
 from newsletter.preflight.reading import SMALLEST, Reading, inherited, pixels, whole
 from newsletter.render.text import display_text, shortened
@@ -106,10 +107,37 @@ def identities(reading: Reading) -> Iterator[Finding]:
     twice = [f'id="{name}"' for name, times in counted.items() if times > 1]
     yield from warnings("R44", "An id stands twice", twice, "Give each element its own, or none.")
     page = reading.page
-    silent = [one for one in page.elements if one.attributes.get("aria-hidden") == "true"]
+    silent = [one for one in page.elements if one.attributes.get("aria-hidden") == "true" and not one.is_hidden]
     links = [inner for one in silent for inner in (one, *page.within(one)) if inner.tag == "a"]
     fix = "Take aria-hidden out."
     yield from warnings("R44", "A link is hidden from screen readers", map(page.place, links), fix)
+    mute = [one for one in silent if re.search(r"\w", page.text_of(one)) and one not in links]
+    yield from warnings("R44", "Text is hidden from screen readers", map(page.place, mute), fix)
 
 
-RULES = (headings, alternatives, sizes, flags, identities)
+def roles(reading: Reading) -> Iterator[Finding]:
+    """R44, R45: headings and links are what they are for everybody, in the order in which they stand."""
+    page = reading.page
+    named = [one for one in page.all(*_HEADINGS, "a", "p", "img") if "role" in one.attributes]
+    found = [f'role="{one.attributes["role"]}" at {page.place(one)}' for one in named]
+    fix = "Take the role out; only tables and the wrapper have one."
+    yield from warnings("R44", "A role changes what screen readers say of an element", found, fix)
+    labelled = [
+        f"“{shortened(one.attributes['aria-label'], 60)}” at <{one.tag}>"
+        for one in page.all(*_HEADINGS, "a", "p", "td")
+        if one.attributes.get("aria-label")
+        and words_of(page.text_of(one)) not in words_of(one.attributes["aria-label"])
+    ]
+    fix = "Take aria-label out; what is seen is read."
+    yield from warnings("R44", "Screen readers say something else than what is seen", labelled, fix)
+    turned = [
+        f"{name} at {page.place(one)}"
+        for one in page.elements
+        for name in ("tabindex", "accesskey", "contenteditable")
+        if name in one.attributes
+    ]
+    fix = "Take it out: the order of the mail is that of its links."
+    yield from warnings("R44", "A mail leaves the keyboard alone", turned, fix)
+
+
+RULES = (headings, alternatives, sizes, flags, identities, roles)

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from newsletter.preflight.colour_names import COLOURS
 from newsletter.preflight.finding import Finding, Severity
 from newsletter.preflight.page import Element, Run
 from newsletter.preflight.reading import Reading, inherited, pixels
@@ -22,7 +23,6 @@ LEAST_LARGE = 3.0
 _LARGE, _LARGE_BOLD = 24.0, 18.66
 #: What a mail program shows where nothing says otherwise.
 _GROUND, _TEXT, _LINK = "#FFFFFF", "#000000", "#0000EE"
-_NAMED = {"white": "#FFFFFF", "black": "#000000", "silver": "#C0C0C0", "gray": "#808080", "grey": "#808080"}
 _WORDS = re.compile(r"\w")
 _Declared = Mapping[tuple[int, str], str]
 
@@ -118,7 +118,7 @@ def _colour(value: str) -> str:
         return f"#{digits.upper()}"
     if channels := re.match(r"rgba?\(\s*(\d+)[,\s]+(\d+)[,\s]+(\d+)", value):
         return "#" + "".join(f"{min(int(channel), 255):02X}" for channel in channels.groups())
-    return next((_NAMED[word] for word in value.split() if word in _NAMED), "")
+    return next((COLOURS[word] for word in value.lower().split() if word in COLOURS), "")
 
 
 def _is_large(element: Element) -> bool:

@@ -26,6 +26,22 @@ _FORBIDDEN = frozenset({
     "blink",
 })  # fmt: skip
 _SECTIONS = ("article", "header", "section", "main", "footer", "nav", "aside", "figure", "figcaption", "details")
+_LETTERED = (
+    "font",
+    "small",
+    "big",
+    "sup",
+    "sub",
+    "tt",
+    "code",
+    "pre",
+    "nobr",
+    "strike",
+    "blockquote",
+    "hr",
+    "noscript",
+)
+_ODD = ("ping", "loading", "usemap", "ismap", "hspace", "vspace", "nowrap", "inert", "draggable", "download")
 _C1 = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _TURNING = re.compile("[\u202a-\u202e]")
 #: A zero-width space or joiner; joiners belong into emoji and into scripts that need them, not between these letters.
@@ -156,6 +172,13 @@ def forbidden(reading: Reading) -> Iterator[Finding]:
         f"{name} at {place(one)}" for one in reading.page.elements for name in one.attributes if name[:2] == "on"
     ]
     yield from errors("R7", "Mail programs remove scripts", handlers, fix)
+    moved = [one for one in reading.page.all("meta") if one.attributes.get("http-equiv", "").lower() == "refresh"]
+    yield from errors("R7", "A mail leads nowhere by itself", map(place, moved), "Take the meta refresh out.")
+    lettered = [place(one) for one in reading.page.all(*_LETTERED) if not one.is_hidden]
+    fix = "Write <p> or <span>, and a class that sets size, line height and colour."
+    yield from warnings("R30", "Each mail program sets this element in its own way", lettered, fix)
+    odd = [f"{name} at {place(one)}" for one in reading.page.elements for name in _ODD if name in one.attributes]
+    yield from warnings("R25", "Not every mail program knows this attribute", odd, "Take it out.")
     sections = [place(one) for one in reading.page.elements if one.tag in _SECTIONS]
     fix = "Write <div> or a table, and h1 to h3."
     yield from warnings("R8", "Outlook.com and Yahoo throw sectioning elements away", sections, fix)

@@ -6,9 +6,11 @@ import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
+from newsletter.preflight.comparing import in_order, words_of
 from newsletter.preflight.finding import Finding, errors, warnings
 from newsletter.preflight.known import Known
 from newsletter.preflight.page import Element
+from newsletter.preflight.preheader import conceals
 from newsletter.preflight.reading import MARKS, Reading, inherited, pixels
 from newsletter.render import IssueContent
 from newsletter.render.colours import accent_problems
@@ -19,7 +21,6 @@ SUBJECT_LENGTH, PREHEADER_LENGTH = 100, (85, 130)
 #: Of one that was made from the stories; phones show as much.
 MADE_PREHEADER_LENGTH = 40
 
-_NOT_WORDS = re.compile(r"[\W_]+")
 #: Scripts whose letters are as wide as two.
 _WIDE = re.compile("[\u1100-\u11ff\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uff60]")
 
@@ -44,7 +45,7 @@ def subject(reading: Reading, content: IssueContent, known: Known) -> Iterator[F
     elif length > SUBJECT_LENGTH:
         message = f"The subject has {length} characters; inboxes cut it after {SUBJECT_LENGTH} at the latest."
         yield Finding("R14", "warning", message, "Shorten it; phones show the first 40.")
-    same = [name for name, earlier in known.earlier_subjects if _words(earlier) == _words(text)]
+    same = [name for name, earlier in known.earlier_subjects if words_of(earlier) == words_of(text)]
     fix = "Write another one: Gmail hides what repeats an earlier mail of the same thread."
     yield from warnings("R14", "The subject is that of an earlier issue", same, fix)
 
@@ -63,14 +64,14 @@ def preheader(reading: Reading, content: IssueContent, known: Known) -> Iterator
         message = f"The line after the subject has {len(text)} characters; {shortest} to {longest} are shown."
         yield Finding("R34", "warning", message, fix)
     twins = {"the subject": reading.mail.subject, "the lead's headline": content.lead.headline}
-    same = [name for name, twin in twins.items() if text and _words(twin) == _words(text)]
+    same = [name for name, twin in twins.items() if text and words_of(twin) == words_of(text)]
     yield from warnings("R34", "The line after the subject only repeats", same, fix)
 
 
 def way_out(reading: Reading, content: IssueContent, known: Known) -> Iterator[Finding]:
     """R42: both parts have the ways to leave, to choose, and to see the mail on the web."""
     del known
-    links = {one.attributes.get("href", ""): one for one in reversed(reading.links)}
+    links = {one.attributes.get("href", ""): one for one in reversed(reading.links) if not _is_concealed(one)}
     wanted = {
         "unsubscribing": MARKS["unsubscribe_url"],
         "changing preferences": MARKS["preferences_url"],
@@ -84,6 +85,10 @@ def way_out(reading: Reading, content: IssueContent, known: Known) -> Iterator[F
             message = f"The {part} part has no link for {what}."
             yield Finding("R42", "warning" if number else "error", message, fix)
     yield from _way_out_looks([links[one] for one in wanted.values() if one in links])
+
+
+def _is_concealed(link: Element) -> bool:
+    return any(conceals(one) for one in link.up())
 
 
 def _way_out_looks(links: list[Element]) -> Iterator[Finding]:
@@ -111,12 +116,12 @@ def imprint(reading: Reading, content: IssueContent, known: Known) -> Iterator[F
         "contact": (content.contact, "Readers are not told where to send corrections."),
     }
     links = " ".join(one.attributes.get("href", "") for one in reading.links)
-    parts = {"html": _words(f"{reading.shown_text} {links}"), "text": _words(reading.text)}
+    parts = {"html": words_of(f"{reading.shown_text} {links}"), "text": words_of(reading.text)}
     for name, (value, sentence) in missing.items():
         if not display_text(value):
             yield Finding("R42", "error", sentence, f"Set the edition's {name.replace('_', ' ')}.")
             continue
-        lacking = [part for part, words in parts.items() if _words(display_text(value)) not in words]
+        lacking = [part for part, words in parts.items() if words_of(display_text(value)) not in words]
         fix = f"Print {{{{ {name} }}}} in it, as the imprint of _macros.html does."
         yield from errors(
             "R42", f"The edition's {name.replace('_', ' ')} is missing", (f"the {one} part" for one in lacking), fix
@@ -126,27 +131,16 @@ def imprint(reading: Reading, content: IssueContent, known: Known) -> Iterator[F
 def outline(reading: Reading, content: IssueContent, known: Known) -> Iterator[Finding]:
     """R46, R60: the stories come in the editor's order in both parts."""
     del known
-    headlines = [_words(display_text(card.headline)) for card in (content.lead, *content.more)]
-    titles = [_words(reading.page.name_of(one)) for one in reading.page.all("h2", "h3")]
+    headlines = [words_of(display_text(card.headline)) for card in (content.lead, *content.more)]
+    titles = [words_of(reading.page.name_of(one)) for one in reading.page.all("h2", "h3")]
     places = [titles.index(one) for one in headlines if one in titles]
     fix = "Print the lead first and `more` in its order."
     if places != sorted(places) and len(set(headlines)) == len(headlines):
         yield Finding("R46", "warning", "The stories of the html are not in the editor's order.", fix)
-    text = _words(reading.text)
-    found = _in_order(headlines, text)
+    text = words_of(reading.text)
+    found = in_order(headlines, text)
     if not found:
         yield Finding("R60", "warning", "The stories of the text part are not in the editor's order.", fix)
-
-
-def _in_order(pieces: list[str], text: str) -> bool:
-    """Return whether the pieces can be found one after the other, as far as they are there at all."""
-    at = 0
-    for piece in (one for one in pieces if one in text):
-        at = text.find(piece, at)
-        if at < 0:
-            return False
-        at += len(piece)
-    return True
 
 
 def words(reading: Reading, content: IssueContent, known: Known) -> Iterator[Finding]:
@@ -163,11 +157,6 @@ def accent(reading: Reading, content: IssueContent, known: Known) -> Iterator[Fi
     for sentence in accent_problems(content.look.accent, content.look.accent_dark):
         fix = "Set the edition's accent to a colour with more contrast."
         yield Finding("R48", "error", f"The edition's {sentence[:1].lower()}{sentence[1:].rstrip('.')}.", fix)
-
-
-def _words(text: str) -> str:
-    """Return the letters and digits of a text alone, so that line breaks and marks make no difference."""
-    return _NOT_WORDS.sub("", text).casefold()
 
 
 RULES = (trial, imprint, subject, preheader, way_out, outline, words, accent)

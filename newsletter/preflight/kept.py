@@ -6,8 +6,10 @@ import re
 from collections.abc import Iterator
 
 from newsletter.preflight.finding import Finding, errors, warnings
-from newsletter.preflight.reading import SMALLEST, Reading, kept_style_bytes, pixels
-from newsletter.preflight.sheet import OUTLOOK_DARK, Sheet, StyleRule, colours_dark, matches
+from newsletter.preflight.links import is_underlined
+from newsletter.preflight.preheader import hides
+from newsletter.preflight.reading import MARKS, SMALLEST, WIDEST, Reading, kept_style_bytes, pixels
+from newsletter.preflight.sheet import OUTLOOK_DARK, Declared, Sheet, StyleRule, colours_dark, matches
 
 #: Bytes of all kept style blocks together (R10).
 STYLE_LIMIT = 8_192
@@ -23,6 +25,11 @@ _OUTSIDE = re.compile("@(?:import|font-face|charset|namespace)", re.IGNORECASE)
 _MOVING = re.compile(r"@keyframes|(?:^|[{;\s])(?:animation|transition)[\w-]*\s*:", re.IGNORECASE)
 #: How premailer writes a block that it was not told to leave alone.
 _REWRITTEN = re.compile(r"<style>(@media[^{]*)\{\n {4}[^\n]*\{\n {8}")
+#: From which width on a rule counts, the widest that a phone is, and what webmail takes beside a mail, in pixels.
+_START = re.compile(r"min-(?:device-)?width\s*:\s*(\d+(?:\.\d+)?)px")
+_PHONE, _MARGINS = 440, 40
+#: Letters up to so many pixels are hidden, not small.
+_BARE = 2
 _KEEP = 'Keep the block in _styles.html, with data-premailer="ignore".'
 _FIX = "Correct it in _styles.html."
 
@@ -118,22 +125,71 @@ def strength(reading: Reading) -> Iterator[Finding]:
 
 
 def hiding(reading: Reading) -> Iterator[Finding]:
-    """R33, R49: a block that hides words, or makes them too small, does so for readers it is read by."""
+    """R33, R42, R49: a block that hides words, or makes them too small, does so for readers it is read by."""
     hidden = [
-        f"{one.name}:{one.value} for {rule.selector}"
+        (f"{one.name}:{one.value} for {rule.selector}", rule.selector)
         for rule in reading.rules
         for one in rule.declared
-        if (one.name, one.value) in {("display", "none"), ("visibility", "hidden")}
+        if (one.name, one.value) == ("display", "none") or hides(one.name, one.value) or _cuts(one)
     ]
-    yield from warnings("R33", "A style block hides a part of the mail", hidden, "Take the part out for everybody.")
+    fix = "Take the part out for everybody."
+    yield from warnings("R33", "A style block hides a part of the mail", (told for told, _ in hidden), fix)
+    way_out = [one for one in reading.links if one.attributes.get("href") == MARKS["unsubscribe_url"]]
+    gone = [told for told, selector in hidden if any(matches(selector, up) for one in way_out for up in one.up())]
+    yield from errors("R42", "A style block hides the link for unsubscribing", gone, "Take the rule out.")
     small = [
         f"{one.value} for {rule.selector}"
         for rule in reading.rules
         for one in rule.declared
-        if one.name == "font-size" and (pixels(one.value) or SMALLEST) < SMALLEST
+        if one.name == "font-size" and _BARE < (pixels(one.value) or 0) < SMALLEST
     ]
     fix = f"Write {SMALLEST}px or more."
     yield from warnings("R49", f"A style block makes letters smaller than {SMALLEST} pixels", small, fix)
+
+
+def lines(reading: Reading) -> Iterator[Finding]:
+    """R39: a block that takes the line from links takes it from those in text, too."""
+    links = [one for one in reading.links if not one.inside("h1", "h2", "h3", "h4") and is_underlined(one)]
+    bare = [
+        rule.selector
+        for rule in reading.rules
+        for one in rule.declared
+        if one.name.startswith("text-decoration") and "none" in one.value
+        if any(matches(rule.selector, link) for link in links)
+    ]
+    fix = "Name the links of headings and buttons only."
+    yield from warnings("R39", "A style block takes the line from links in text", bare, fix)
+
+
+def _cuts(one: Declared) -> bool:
+    return one.name == "max-height" and pixels(one.value) is not None
+
+
+def added(reading: Reading) -> Iterator[Finding]:
+    """R33, R60: words that stand in a style are in no text part, and are not read out everywhere."""
+    words = [
+        f"{one.value} for {rule.selector}"
+        for rule in reading.rules
+        for one in rule.declared
+        if one.name == "content" and one.value not in {"none", "normal", '""', "''"}
+    ]
+    yield from warnings("R33", "A style block adds words of its own", words, "Write them into the mail.")
+
+
+def wide(reading: Reading) -> Iterator[Finding]:
+    """R15, R17: wide screens are wider than phones, and the mail is not wider than 600 pixels on them."""
+    starts = {rule.media: found[1] for rule in reading.rules if (found := _START.search(rule.media))}
+    odd = [media for media, start in starts.items() if not _PHONE < float(start) <= WIDEST + _MARGINS]
+    fix = "Write @media only screen and (min-width:481px): phones are up to 440 pixels wide."
+    yield from warnings("R15", "The block for wide screens begins at another width than theirs", odd, fix)
+    broad = [
+        f"{one.name}:{one.value} for {rule.selector}"
+        for rule in reading.rules
+        for one in rule.declared
+        if one.name in {"width", "min-width", "max-width"} and (pixels(one.value) or 0) > WIDEST
+    ]
+    fix = f"Write {WIDEST}px or less."
+    yield from warnings("R17", f"A style block makes the mail wider than {WIDEST} pixels", broad, fix)
 
 
 def dark(reading: Reading) -> Iterator[Finding]:
@@ -159,4 +215,4 @@ def dark(reading: Reading) -> Iterator[Finding]:
     yield from warnings("R56", "A dark colour is not repeated for Outlook.com and its apps", missing, fix)
 
 
-RULES = (size, writing, place, order, presence, phone_first, strength, hiding, dark)
+RULES = (size, writing, place, order, presence, phone_first, wide, strength, hiding, lines, added, dark)

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import re
+import unicodedata
+from collections import Counter
 from collections.abc import Iterator
 
 from newsletter.preflight.finding import Finding, errors, warnings
-from newsletter.preflight.page import Element, word_page
-from newsletter.preflight.reading import Reading, inherited, is_inside, parts_of, pixels, whole
+from newsletter.preflight.page import Element, Page
+from newsletter.preflight.reading import WIDEST, Reading, is_inside, parts_of, pixels, shown_words, whole
+from newsletter.render import Language
+from newsletter.render.text import shortened
 
-#: Pixels: the widest that a mail is, the narrowest that a phone is, and a sign that stands in a line of text.
-_WIDEST, _PHONE, _SIGN = 600, 320, 24
+#: Pixels: the narrowest that a phone is, and a sign that stands in a line of text.
+_PHONE, _SIGN = 320, 24
 _DEPTH = 5
 _OPENS_CELL = re.compile(r"\[if[^\]]*mso.*<td[^>]*>\s*<!\[endif\]$", re.DOTALL)
 _POOR = (".webp", ".avif", ".svg", ".bmp", ".tif", ".tiff", ".heic")
+_TEXTS = ("p", "h1", "h2", "h3", "h4", "h5", "h6", "li")
+_SIDES = ("top", "right", "bottom", "left")
+#: Pixels: what margins and padding take from a phone's width at most, the narrowest column, the highest gap.
+_MOST_BESIDE, _SLIM, _GAP = 80, 120, 120
+_BLANKS = re.compile("[\u00a0\u2003\u3000]{6}")
+_BREAKS = re.compile(r"(?:<br\s*/?>\s*){3}", re.IGNORECASE)
 _FLOATS = {"left", "right"}
 _WHOLE = re.compile(r"\d+")
 
@@ -40,28 +50,89 @@ def widths(reading: Reading) -> Iterator[Finding]:
     """R15, R17: as wide as the phone by itself, 600 pixels at most, and told to Word by a table of its own."""
     place = reading.page.place
     shown = [one for one in reading.page.elements if one.inside("body") and not one.is_hidden]
-    fix = f'Write width="100%" and max-width:{_WIDEST}px, and leave the number to Word\'s table.'
+    fix = f'Write width="100%" and max-width:{WIDEST}px, and leave the number to Word\'s table.'
     yield from warnings(
         "R15", "Phones without style blocks must scroll sideways", map(place, filter(_is_wide, shown)), fix
     )
-    broad = [one for one in shown if (pixels(one.style.get("max-width", "")) or 0) > _WIDEST]
-    yield from warnings("R17", f"The mail is wider than {_WIDEST} pixels", map(place, broad), fix)
+    broad = [one for one in shown if (pixels(one.style.get("max-width", "")) or 0) > WIDEST]
+    yield from warnings("R17", f"The mail is wider than {WIDEST} pixels", map(place, broad), fix)
     bands = [one for one in shown if one.tag == "table" and one.style.get("max-width")]
     bare = [one for one in bands if not _OPENS_CELL.search(one.before)]
-    fix = f'Put <!--[if mso]><table … align="center" width="{_WIDEST}"><tr><td><![endif]--> before it.'
+    fix = f'Put <!--[if mso]><table … align="center" width="{WIDEST}"><tr><td><![endif]--> before it.'
     yield from warnings("R17", "Word draws this table as wide as its window", map(place, bare), fix)
     if not bands:
-        yield Finding("R17", "warning", f"Nothing keeps the mail from being wider than {_WIDEST} pixels.", fix)
+        yield Finding("R17", "warning", f"Nothing keeps the mail from being wider than {WIDEST} pixels.", fix)
     broad = [
         one
         for one in reading.page.word
-        if one.tag == "table" and (whole(one.attributes.get("width", "")) or 0) > _WIDEST
+        if one.tag == "table" and (whole(one.attributes.get("width", "")) or 0) > WIDEST
     ]
-    fix = f'Write width="{_WIDEST}" on the table for Word.'
-    yield from warnings("R17", f"Word draws the mail wider than {_WIDEST} pixels", map(place, broad), fix)
+    fix = f'Write width="{WIDEST}" on the table for Word.'
+    yield from warnings("R17", f"Word draws the mail wider than {WIDEST} pixels", map(place, broad), fix)
     fix = "Close in a second comment for Word what the first one opens."
-    torn = word_page(reading.mail.html).unbalanced
-    yield from warnings("R17", "What Word reads is torn", torn, fix)
+    yield from warnings("R17", "What Word reads is torn", reading.word_page.unbalanced, fix)
+
+
+def same_in_word(reading: Reading) -> Iterator[Finding]:
+    """R17: comments for Word hold tables; words and pictures are the same for everybody."""
+    page = reading.page
+    theirs, ours = shown_words(reading.word_page), shown_words(page)
+    extra, missing = _without(theirs, ours), _without(ours, theirs)
+    fix = "Take them out of the comments for Word."
+    yield from warnings("R17", "Only Word shows these words", extra, fix)
+    yield from warnings("R17", "Word does not show these words", missing, fix)
+    sources = Counter(one.attributes.get("src", "") for one in reading.word_page.all("img"))
+    only = sources - Counter(one.attributes.get("src", "") for one in page.all("img"))
+    yield from warnings("R17", "Only Word shows this picture", (f"“{one}”" for one in only), fix)
+
+
+def _without(words: list[str], others: list[str]) -> list[str]:
+    """Return the words that are more often here than there, as one text, or nothing."""
+    left = Counter(words) - Counter(others)
+    return [f"“{shortened(' '.join(left.elements()), 60)}”"] if left else []
+
+
+def room(reading: Reading) -> Iterator[Finding]:
+    """R15, R18, R23: phones are 320 pixels wide, and space is made by margins and padding, of a size that is seen."""
+    page = reading.page
+    shown = [one for one in page.elements if one.inside("body") and not one.is_hidden]
+    texts = [one for one in shown if one.tag != "img" and (_beside(one) > _MOST_BESIDE or _is_slim(one))]
+    fix = f"Leave phones {_PHONE - _MOST_BESIDE} pixels or more for a line."
+    narrow = [page.place(one) for one in texts if page.text_of(one)]
+    yield from warnings("R15", "Text has little room on phones", narrow, fix)
+    fix = f"Take {_GAP} pixels at most."
+    high = [page.place(one) for one in shown if any(side > _GAP for side in _above_and_below(one))]
+    high += [page.place(one) for one in shown if (whole(one.attributes.get("height", "")) or 0) > WIDEST]
+    yield from warnings("R18", "A gap is so high that the mail seems to end", high, fix)
+    blanks = [
+        f"“{shortened(run.text.strip(), 60)}”"
+        for run in page.runs
+        if _BLANKS.search(run.text) and not run.element.is_hidden
+    ]
+    blanks += ["<br><br><br>" for _ in _BREAKS.findall(reading.mail.html)]
+    yield from warnings("R23", "Space is made of blanks or empty lines", blanks, "Write a margin or a padding.")
+
+
+def _is_slim(element: Element) -> bool:
+    widths = [pixels(element.style.get(name, "")) for name in ("width", "max-width")]
+    return element.tag != "a" and any(one is not None and one < _SLIM for one in widths)
+
+
+def _beside(element: Element) -> float:
+    return sum(_side(element, name, place) for name in ("margin", "padding") for place in (1, 3))
+
+
+def _above_and_below(element: Element) -> list[float]:
+    return [_side(element, name, place) for name in ("margin", "padding") for place in (0, 2)]
+
+
+def _side(element: Element, name: str, place: int) -> float:
+    """Return the pixels of a margin or padding on one side: 0 is above, then clockwise."""
+    if not any(one.startswith(name) for one in element.style):
+        return 0
+    given = (element.style.get(name) or "0").split()
+    four = given[place] if place < len(given) else given[place - 2] if 0 <= place - 2 < len(given) else given[0]
+    return pixels(element.style.get(f"{name}-{_SIDES[place]}", four)) or 0
 
 
 def _is_wide(element: Element) -> bool:
@@ -80,8 +151,18 @@ def breaking(reading: Reading) -> Iterator[Finding]:
     wrapped = body and (body.style.get("word-break") == "break-word" or body.style.get("overflow-wrap") == "anywhere")
     if not wrapped:
         yield Finding("R16", "warning", "Long words do not break.", "Write word-break:break-word on the body, inline.")
+    page = reading.page
+    lidded = [one for one in page.elements if not one.is_hidden and _cuts(one) and page.text_of(one)]
+    fix = "Take height, max-height and overflow out: letters may be larger than yours."
+    yield from warnings("R16", "Text may be cut off, or run over what follows", map(page.place, lidded), fix)
     rigid = [one for one in reading.page.elements if one.style.get("white-space") in {"nowrap", "pre"}]
     yield from warnings("R16", "Text must not break", map(reading.page.place, rigid), "Take white-space out.")
+
+
+def _cuts(element: Element) -> bool:
+    style = element.style
+    lid = style.get("max-height") or (style.get("height") if element.tag not in {"td", "tr", "table"} else None)
+    return (pixels(lid or "") or 0) > 0 or "line-clamp" in " ".join(style)
 
 
 def bands(reading: Reading) -> Iterator[Finding]:
@@ -139,7 +220,7 @@ def pictures(reading: Reading) -> Iterator[Finding]:
 
 
 def _number(picture: Element) -> float:
-    return whole(picture.attributes.get("width", "")) or _WIDEST
+    return whole(picture.attributes.get("width", "")) or WIDEST
 
 
 def _addresses(reading: Reading, found: list[Element]) -> Iterator[Finding]:
@@ -173,35 +254,57 @@ def direction(reading: Reading) -> Iterator[Finding]:
     ]
     fix = 'Write <span lang="…" dir="ltr"> or "rtl".'
     yield from warnings("R52", "Mail programs do not find out the direction by themselves", map(place, vague), fix)
+    against = [
+        one
+        for one in reading.page.elements
+        if ("dir" in one.attributes or "direction" in one.style) and _turns(reading.page, one)
+    ]
+    fix = "Write the direction of its own language."
+    yield from warnings("R52", "A direction turns the text round", map(place, against), fix)
     logical = [one for one in reading.page.elements if any(_is_logical(*item) for item in one.style.items())]
     logical += [one for one in reading.page.elements if one.attributes.get("align") in {"start", "end"}]
     fix = "Write left and right by {{ lang.start }} and {{ lang.end }}."
     yield from warnings("R51", "Word and Gmail do not know logical sides", map(place, logical), fix)
     start = reading.language.start
-    texts = [one for one in reading.page.all("p", "h1", "h2", "h3") if one.inside("td") and not one.is_hidden]
-    turned = [one for one in texts if not _starts(one, start)]
-    fix = "Write text-align:{{ lang.start }} on the cell."
-    yield from warnings("R51", f"Lines do not begin on the {start}", map(place, turned), fix)
+    texts = [one for one in reading.page.all(*_TEXTS) if one.inside("td") and not one.is_hidden]
+    turned = [place(one) for one in texts if not _starts(one, start)]
+    turned += [place(one) for one in reading.page.all("center")]
+    turned += [
+        f"text-align:{one.value} for {rule.selector}"
+        for rule in reading.rules
+        for one in rule.declared
+        if one.name == "text-align" and one.value not in {start, "inherit"}
+    ]
+    fix = "Write text-align:{{ lang.start }} on the cell; centred lines have no edge that eyes come back to."
+    yield from warnings("R51", f"Lines do not begin on the {start}", turned, fix)
     if start == "right":
         cells = [one for one in reading.page.word if one.tag == "td" and one.attributes.get("dir") != "rtl"]
         fix = 'Write dir="rtl" on the cells for Word.'
         yield from warnings("R51", "Word forgets the direction in its own cells", map(place, cells), fix)
 
 
+def _turns(page: Page, element: Element) -> bool:
+    """Return whether an element says another direction than that of its language, or of most of its letters."""
+    said = element.style.get("direction") or element.attributes["dir"].lower()
+    tag = element.attributes.get("lang")
+    if said not in {"ltr", "rtl"}:
+        return False
+    if tag:
+        return Language.of(tag).direction != said
+    kinds = Counter(unicodedata.bidirectional(letter) for letter in page.text_of(element))
+    mostly = "rtl" if kinds["R"] + kinds["AL"] > kinds["L"] else "ltr"
+    return mostly != said and bool(kinds["R"] + kinds["AL"] + kinds["L"])
+
+
 def _starts(text: Element, start: str) -> bool:
-    aligned = inherited(text, "text-align") or next(
-        (
-            one.attributes["align"]
-            for one in text.up()
-            if "align" in one.attributes and one.tag in {"td", "p", "div", "h1", "h2", "h3"}
-        ),
-        "",
-    )
-    return aligned in {start, "center"} or (not aligned and start == "left")
+    for one in text.up():
+        if aligned := one.style.get("text-align") or (one.attributes.get("align") if one.tag != "table" else None):
+            return aligned.lower() == start
+    return start == "left"
 
 
 def _is_logical(name: str, value: str) -> bool:
     return "-inline" in name or "-block" in name or (name in {"text-align", "float"} and value in {"start", "end"})
 
 
-RULES = (tables, widths, breaking, bands, floats, pictures, direction)
+RULES = (tables, widths, same_in_word, room, breaking, bands, floats, pictures, direction)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from newsletter.preflight.finding import Finding, errors, warnings
+from newsletter.preflight.finding import OPEN, Finding, errors, warnings
 from newsletter.preflight.page import Element
 from newsletter.preflight.reading import MARKS, Reading, inherited, is_inside, parts_of, pixels
 from newsletter.preflight.vague_texts import VAGUE_TEXTS
@@ -40,7 +40,7 @@ def blocks(reading: Reading) -> Iterator[Finding]:
 
 def addresses(reading: Reading) -> Iterator[Finding]:
     """R37: complete, https, and somewhere readers can go."""
-    found = dict.fromkeys(one.attributes.get("href", "").strip() for one in reading.links)
+    found = dict.fromkeys(one.attributes.get("href", "") for one in reading.links)
     wrong = [_quoted(one) for one in found if not _is_address(one)]
     fix = "Correct what prints it: a complete address that starts with https://."
     yield from errors("R37", "A link is no complete web address", wrong, fix)
@@ -59,13 +59,32 @@ def addresses(reading: Reading) -> Iterator[Finding]:
     yield from warnings("R37", "Spam filters distrust shortened links and numbers for hosts", map(_quoted, odd), fix)
 
 
+def secrets(reading: Reading) -> Iterator[Finding]:
+    """R42: what tells one reader from another stands in two links only; mails are passed on, and pictures report."""
+    links = [one.attributes.get("href", "") for one in reading.links]
+    carrying = [_quoted(one) for one in links if OPEN in one and one not in MARKS.values()]
+    carrying += [
+        _quoted(source) for one in reading.page.all("img") if OPEN in (source := one.attributes.get("src", ""))
+    ]
+    fix = "Take the hole out of the address."
+    yield from warnings("R42", "An address tells who opens it", carrying, fix)
+    parts = {"html": reading.shown_text, "text": reading.text}
+    names = ("token", "delivery_id")
+    shown = [f"{{hole.{name}}} in the {part}" for part, text in parts.items() for name in names if MARKS[name] in text]
+    yield from warnings(
+        "R42", "What signs a reader's links is shown to everybody who sees the mail", shown, "Take it out."
+    )
+
+
 def _is_address(address: str) -> bool:
     if address in MARKS.values():
         return True
     parts = parts_of(address)
+    if any(letter.isspace() for letter in address):
+        return False
     if parts.scheme == "mailto":
         return "@" in parts.path
-    return parts.scheme in _WEB and bool(parts.hostname) and not any(letter.isspace() for letter in address)
+    return parts.scheme in _WEB and bool(parts.hostname)
 
 
 def _quoted(address: str) -> str:
@@ -122,8 +141,12 @@ def looks(reading: Reading) -> Iterator[Finding]:
 def _is_plain(link: Element) -> bool:
     if link.inside("h1", "h2", "h3", "h4") or "background-color" in link.style:
         return False
-    line = link.style.get("text-decoration", link.style.get("text-decoration-line", ""))
-    return "none" in line
+    return not is_underlined(link)
+
+
+def is_underlined(link: Element) -> bool:
+    """Return whether the link has the line that mail programs give it, or one of its own."""
+    return "none" not in link.style.get("text-decoration", link.style.get("text-decoration-line", ""))
 
 
 def _line(element: Element) -> float:
@@ -137,4 +160,4 @@ def _is_high(button: Element) -> bool:
     return _line(button) + above + below >= _BUTTON
 
 
-RULES = (blocks, addresses, texts, looks)
+RULES = (blocks, addresses, secrets, texts, looks)

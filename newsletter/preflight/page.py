@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from html.parser import HTMLParser
 
 from newsletter.render.text import display_text, shortened
@@ -25,7 +26,7 @@ _HIDDEN = frozenset({"style", "script", "title", "template", "xml"})
 _SHOWN = 60
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False)
 class Element:
     """A start tag and what belongs to it. `index` to `end` are its places among the page's elements, itself first."""
 
@@ -36,18 +37,17 @@ class Element:
     first_run: int
     #: The comments just before it, with nothing but blanks between.
     before: str
+    #: The tags that it lies in.
+    around: frozenset[str]
     end: int = -1
     last_run: int = -1
-    _style: dict[str, str] | None = None
 
-    @property
+    @cached_property
     def style(self) -> dict[str, str]:
         """The style attribute: property -> value, both in lower case; the last of a property counts."""
-        if self._style is None:
-            self._style = {name: value for name, value, _ in declarations(self.attributes.get("style", ""))}
-        return self._style
+        return {name: value for name, value, _ in declarations(self.attributes.get("style", ""))}
 
-    @property
+    @cached_property
     def classes(self) -> frozenset[str]:
         """The names in its class attribute."""
         return frozenset(self.attributes.get("class", "").split())
@@ -61,9 +61,9 @@ class Element:
 
     def inside(self, *tags: str) -> bool:
         """Return whether it lies in one of these."""
-        return any(one.tag in tags for one in self.up() if one is not self)
+        return not self.around.isdisjoint(tags)
 
-    @property
+    @cached_property
     def is_hidden(self) -> bool:
         """Whether it, or what it lies in, is not drawn."""
         return any(
@@ -179,7 +179,8 @@ class _Reader(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         parent = self._open[-1] if self._open else None
         attributes = {name: value or "" for name, value in reversed(attrs)}
-        element = Element(tag, attributes, parent, len(self._elements), len(self._runs), self._before)
+        around = parent.around | {parent.tag} if parent else frozenset()
+        element = Element(tag, attributes, parent, len(self._elements), len(self._runs), self._before, around)
         self._before = ""
         self._elements.append(element)
         if alt := attributes.get("alt", "") if tag == "img" else "":

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from newsletter.preflight.finding import Finding, warnings
-from newsletter.preflight.page import Element
+from newsletter.preflight.page import Element, Run
 from newsletter.preflight.reading import Reading, pixels
 from newsletter.render.text import display_text, shortened
 
@@ -17,6 +17,10 @@ _FILLER = re.compile("[\u034f\u2007\u00ad\u00a0]")
 _FORBIDDEN = re.compile("[\u200b-\u200f\u2060\ufeff]")
 #: Characters of filler: 60 times a figure space and a joiner (R35).
 _MOST = 120
+#: What makes things small, and how many pixels of them nobody sees.
+_SIDES = ("height", "max-height", "width", "max-width", "font-size")
+_BARELY = 2
+_FAINT = re.compile(r"0|0?\.[0-4]\d*|[0-4]?\d%")
 
 
 def hiding(reading: Reading) -> Iterator[Finding]:
@@ -60,32 +64,40 @@ def filler(reading: Reading) -> Iterator[Finding]:
 def elsewhere(reading: Reading) -> Iterator[Finding]:
     """R33: other hidden text is what spam does, and screen readers may read it."""
     allowed = reading.preheader
+    concealing = [one for one in reading.page.elements if conceals(one)]
     found = [
         f"“{shortened(display_text(run.text), 60)}”"
         for run in reading.page.runs
-        if display_text(run.text)
-        and run.element.inside("body")
-        and (allowed is None or allowed not in run.element.up())
-        and _is_concealed(run.element)
+        if run.element.inside("body")
+        and (run.element.is_hidden or any(one.index <= run.element.index < one.end for one in concealing))
+        and (allowed is None or not allowed.index <= run.element.index < allowed.end)
+        and not _is_filler(run)
     ]
     yield from warnings("R33", "Text is hidden", found, "Take it out: spam filters count hidden text.")
 
 
-def _is_concealed(element: Element) -> bool:
-    if element.tag in {"style", "script"} or any(one.attributes.get("aria-hidden") == "true" for one in element.up()):
-        return False
-    return element.is_hidden or any(_conceals(one) for one in element.up())
+def _is_filler(run: Run) -> bool:
+    """Return whether nothing of it is read: blanks, or marks that are kept from screen readers, too (R36)."""
+    silent = any(one.attributes.get("aria-hidden") == "true" for one in run.element.up())
+    return not display_text(run.text) or run.element.tag == "style" or (silent and not re.search(r"\w", run.text))
 
 
-def _conceals(element: Element) -> bool:
-    style = element.style
+def conceals(element: Element) -> bool:
+    """Return whether a style of the element hides what is in it, other than by `display`."""
+    return any(hides(name, value) for name, value in element.style.items())
+
+
+def hides(name: str, value: str) -> bool:
+    """Return whether a declaration, other than `display:none`, takes what it is for out of sight."""
+    if name in _SIDES:
+        return (_BARELY + 1 if (length := pixels(value)) is None else length) <= _BARELY
+    if name == "opacity":
+        return _FAINT.fullmatch(value) is not None
     return (
-        style.get("visibility") == "hidden"
-        or pixels(style.get("opacity", "1px")) == 0
-        or pixels(style.get("max-height", "1px")) == 0
-        or pixels(style.get("height", "1px")) == 0
-        or (pixels(style.get("text-indent", "0")) or 0) < -100
-        or style.get("mso-hide") == "all"
+        (name == "visibility" and value in {"hidden", "collapse"})
+        or (name == "text-indent" and (pixels(value) or 0) < -100)
+        or (name in {"color", "-webkit-text-fill-color"} and value == "transparent")
+        or (name == "mso-hide" and value == "all")
     )
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
 
 from newsletter.mail import CONDITIONS, HOLES, Mail
+from newsletter.preflight.comparing import letters_of
 from newsletter.preflight.finding import CLOSE, OPEN
-from newsletter.preflight.page import Element, Page
+from newsletter.preflight.page import Element, Page, word_page
 from newsletter.preflight.sheet import Sheet, StyleRule, sheet_of
 from newsletter.render import Language
 from newsletter.sources.net.addresses import is_inside_name, is_public
@@ -22,13 +24,16 @@ MARKS_OF_NOBODY: Mapping[str, str] = {**MARKS, **dict.fromkeys(CONDITIONS, "")}
 
 #: Pixels of letters that are read without trouble (R49).
 SMALLEST = 14
+#: Pixels: the widest that a mail is (R17).
+WIDEST = 600
 
+_ADDRESS = re.compile(r"https?://\S+")
 _CONDITIONAL = re.compile(r"<!--.*?-->", re.DOTALL)
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What the rules judge. Holes are marked in `page` and `text` by MARKS; `site` is our own scheme and host."""
+    """What the rules judge. Holes are marked in `page` and `text` by `marks`; `site` is our own scheme and host."""
 
     mail: Mail
     page: Page
@@ -36,6 +41,7 @@ class Reading:
     sheets: tuple[Sheet, ...]
     language: Language
     site: str = ""
+    marks: Mapping[str, str] = field(default_factory=lambda: MARKS)
 
     @classmethod
     def of(cls, mail: Mail, language: str, site: str = "", marks: Mapping[str, str] = MARKS) -> Reading:
@@ -45,28 +51,42 @@ class Reading:
         """
         page = Page.of(mail.html_for(marks))
         sheets = tuple(sheet_of(page.text_of(one)) for one in page.all("style"))
-        return cls(mail, page, mail.text_for(marks), sheets, Language.of(language), site)
+        return cls(mail, page, mail.text_for(marks), sheets, Language.of(language), site, marks)
 
     @property
     def is_trial(self) -> bool:
         """Whether the installation has no https address yet."""
         return self.site.startswith("http:")
 
-    @property
+    @cached_property
     def rules(self) -> tuple[StyleRule, ...]:
         """The rules of all style blocks, in order."""
         return tuple(rule for sheet in self.sheets for rule in sheet.rules)
 
-    @property
+    @cached_property
     def links(self) -> list[Element]:
         """The links that readers see."""
         return [one for one in self.page.all("a") if not one.is_hidden]
 
-    @property
+    @cached_property
     def shown_text(self) -> str:
         """What readers see of the html, without alternative texts, as one line."""
-        runs = (run for run in self.page.runs if not run.is_alt and run.element.inside("html"))
-        return " ".join("".join(f"{run.text} " for run in runs if not run.element.is_hidden).split())
+        return " ".join(shown_words(self.page))
+
+    @cached_property
+    def word_page(self) -> Page:
+        """What Word makes of the html."""
+        return word_page(self.mail.html_for(self.marks))
+
+    @cached_property
+    def shown_letters(self) -> str:
+        """The letters and digits of `shown_text` alone."""
+        return letters_of(self.shown_text)
+
+    @cached_property
+    def text_letters(self) -> str:
+        """The letters and digits of the text part without its web addresses: a paper's name may stand in one."""
+        return letters_of(_ADDRESS.sub("", self.text))
 
     @property
     def preheader(self) -> Element | None:
@@ -74,6 +94,12 @@ class Reading:
         body = self.page.first("body")
         inside = self.page.within(body) if body else ()
         return inside[0] if inside and inside[0].is_hidden else None
+
+
+def shown_words(page: Page) -> list[str]:
+    """Return the words that readers see of a page, without alternative texts."""
+    runs = (run for run in page.runs if not run.is_alt and run.element.inside("html"))
+    return "".join(f"{run.text} " for run in runs if not run.element.is_hidden).split()
 
 
 def parts_of(url: str) -> SplitResult:

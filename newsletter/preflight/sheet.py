@@ -151,10 +151,19 @@ def _unspaced(found: re.Match[str]) -> str:
 def _fits(compound: str, element: Element) -> bool:
     if compound.lower() == ":root":
         return element.tag == "html"
-    found = _STEP.match(compound)
-    if found is None or (found["tag"] not in {None, "*"} and found["tag"].lower() != element.tag):
+    parsed = _parts(compound)
+    if parsed is None or (parsed[0] and parsed[0] != element.tag):
         return False
-    return all(_has(part, element) for part in _PART.findall(found["rest"]))
+    return all(_has(part, element) for part in parsed[1])
+
+
+@lru_cache(maxsize=512)
+def _parts(compound: str) -> tuple[str, tuple[str, ...]] | None:
+    """Return the tag of a compound, empty for any, and its other parts; None for what cannot be read."""
+    found = _STEP.match(compound)
+    if found is None:
+        return None
+    return (found["tag"] or "*").lower().replace("*", ""), tuple(_PART.findall(found["rest"]))
 
 
 def _has(part: str, element: Element) -> bool:

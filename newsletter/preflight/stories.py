@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from itertools import pairwise
 
+from newsletter.preflight.comparing import first_astray, letters_of, words_of
 from newsletter.preflight.finding import Finding, errors, warnings
 from newsletter.preflight.known import Known
+from newsletter.preflight.pictures import addresses_of
 from newsletter.preflight.reading import Reading, inherited, pixels
 from newsletter.render import Card, IssueContent, web_address
 from newsletter.render.language import Language
@@ -20,8 +23,6 @@ _FEWEST_WORDS = 10
 #: Pixels of the letters of running text (R49).
 _TEXT = 16
 
-_NOT_WORDS = re.compile(r"[\W_]+")
-
 
 def headlines(reading: Reading, content: IssueContent, known: Known) -> Iterator[Finding]:
     """R45, R59: each story has one, of a length that is read, in both parts."""
@@ -33,7 +34,7 @@ def headlines(reading: Reading, content: IssueContent, known: Known) -> Iterator
     fix = 'Shorten it with `newsletter issue edit --headline "STORY=…"`.'
     named = (f"{_name(card)} has {len(display_text(card.headline))}" for card in long)
     yield from warnings("copy", f"A headline is longer than {HEADLINE_LENGTH} characters", named, fix)
-    yield from _shown(reading, cards, "headline", lambda card: card.headline)
+    yield from _shown(reading, cards, "headline", lambda card: [card.headline])
 
 
 def summaries(reading: Reading, content: IssueContent, known: Known) -> Iterator[Finding]:
@@ -53,13 +54,13 @@ def summaries(reading: Reading, content: IssueContent, known: Known) -> Iterator
     yield from warnings("copy", "A story has no summary", missing, fix)
     yield from warnings("copy", "A summary is one short sentence", thin, fix)
     yield from warnings("copy", f"A summary has more than {MOST_SENTENCES} sentences or {MOST_WORDS} words", long, fix)
-    yield from _shown(reading, _cards(content), "summary", lambda card: card.summary)
-    texts = {_words(display_text(card.summary)) for card in _cards(content)} - {""}
+    yield from _shown(reading, _cards(content), "summary", lambda card: [card.summary])
+    texts = {words_of(display_text(card.summary)) for card in _cards(content)} - {""}
     page = reading.page
     small = [
         page.place(one)
         for one in page.all("p", "td", "div")
-        if _words(page.text_of(one)) in texts and (pixels(inherited(one, "font-size")) or _TEXT) < _TEXT
+        if words_of(page.text_of(one)) in texts and (pixels(inherited(one, "font-size")) or _TEXT) < _TEXT
     ]
     yield from warnings(
         "R49", f"Running text is smaller than {_TEXT} pixels", small, f"Write font-size:{_TEXT}px or more."
@@ -72,23 +73,33 @@ def sources(reading: Reading, content: IssueContent, known: Known) -> Iterator[F
     cards = _cards(content)
     unnamed = [_name(card) for card in cards if not display_text(card.source)]
     yield from warnings("copy", "A story does not say where it is from", unnamed, "Give its source a name.")
-    yield from _shown(reading, cards, "source", lambda card: card.source)
-    yield from _shown(reading, cards, "date", lambda card: reading.language.short_date(card.day) if card.day else "")
-    yield from _shown(reading, cards, "region", lambda card: card.regions[0].name if card.regions else "")
+    yield from _shown(reading, cards, "source", lambda card: [card.source])
+    yield from _shown(reading, cards, "date", lambda card: [reading.language.short_date(card.day)] if card.day else [])
+    yield from _shown(reading, cards, "region", lambda card: [one.name for one in card.regions])
+
+
+def reported(reading: Reading, content: IssueContent, known: Known) -> Iterator[Finding]:
+    """The editorial copy rules: who else reports it, and whose picture it is."""
+    del known
+    cards = _cards(content)
+    yield from _shown(reading, cards, "list of other outlets", lambda card: card.also)
+    yield from _shown(
+        reading, cards, "picture credit", lambda card: [card.image_credit] if addresses_of(card, reading) else []
+    )
 
 
 def once(reading: Reading, content: IssueContent, known: Known) -> Iterator[Finding]:
     """R45, R46: as many headings as stories, each story's once and in the issue's order."""
     del known
     page = reading.page
-    headings = [_words(page.text_of(one)) for one in page.all("h2", "h3")]
-    twice = [
-        _name(card)
-        for card in _cards(content)
-        if headings.count(own := _words(display_text(card.headline))) > 1 and own
-    ]
-    same = [_words(display_text(card.headline)) for card in _cards(content)]
-    if len(set(same)) == len(same):
+    headings = [(one.tag, words_of(page.text_of(one))) for one in page.all("h2", "h3")]
+    titles = [words_of(display_text(card.headline)) for card in _cards(content)]
+    if any(pair == (("h2", titles[0]), ("h3", titles[1])) for pair in pairwise(headings) if content.more):
+        fix = "Print a heading before them: More from {{ region }}."
+        yield Finding("R45", "warning", "The stories below the lead have no heading of their own.", fix)
+    times = Counter(text for _, text in headings)
+    twice = [_name(card) for card, title in zip(_cards(content), titles, strict=True) if title and times[title] > 1]
+    if len(set(titles)) == len(titles):
         fix = "Print each story once in issue/body.html."
         yield from warnings("R45", "A story stands in the mail more than once", twice, fix)
 
@@ -114,6 +125,33 @@ def links(reading: Reading, content: IssueContent, known: Known) -> Iterator[Fin
     yield from errors("R59", "The text part has no link to a story", unprinted, fix)
 
 
+def own_links(reading: Reading, content: IssueContent, known: Known) -> Iterator[Finding]:
+    """R38, R60: a headline leads to its own story, and each link of the text part stands at its story."""
+    del known
+    page = reading.page
+    leads: dict[str, set[str]] = {}
+    for link in reading.links:
+        for heading in link.up():
+            if heading.tag in {"h1", "h2", "h3", "h4"}:
+                leads.setdefault(words_of(page.text_of(heading)), set()).add(link.attributes.get("href", ""))
+    wanted: dict[str, set[str]] = {}
+    for card in _cards(content):
+        wanted.setdefault(words_of(display_text(card.headline)), set()).add(web_address(card.link))
+    astray = [
+        _name(card)
+        for card in _cards(content)
+        if leads.get(own := words_of(display_text(card.headline)), set()) - wanted[own]
+    ]
+    fix = "Link it to {{ card.link }} of the story itself."
+    yield from warnings("R38", "A headline leads to another story than its own", astray, fix)
+    lines = [line.strip() for line in reading.text.splitlines()]
+    addresses = [address for card in _cards(content) if (address := web_address(card.link)) and address in lines]
+    found = [lines.index(one) for one in addresses]
+    if found != sorted(found) and len(set(addresses)) == len(addresses):
+        fix = "Print each story's link below its words in issue/body.txt."
+        yield Finding("R60", "warning", "The links of the text part do not stand at their stories.", fix)
+
+
 def pictures(reading: Reading, content: IssueContent, known: Known) -> Iterator[Finding]:
     """R21, R47: pictures are there, and the lead's says what it shows."""
     del known
@@ -135,15 +173,25 @@ def languages(reading: Reading, content: IssueContent, known: Known) -> Iterator
     """R52: a headline in another language says so, or it is read out as if it were the mail's."""
     del known
     page = reading.page
-    marked = [(one.attributes["lang"], _words(page.text_of(one))) for one in page.elements if "lang" in one.attributes]
+    marked = [
+        (one.attributes["lang"], words_of(page.text_of(one))) for one in page.elements if "lang" in one.attributes
+    ]
     foreign = [card for card in _cards(content) if card.language]
     foreign = [card for card in foreign if Language.of(card.language).primary != reading.language.primary]
+    tags = {reading.language.primary, "en", *(Language.of(card.language).primary for card in foreign)}
+    strange = [
+        f'lang="{tag}" at {shortened(page.text_of(one), 60)}'
+        for one in page.elements
+        if (tag := one.attributes.get("lang", "")) and one.tag != "html" and tag.partition("-")[0].lower() not in tags
+    ]
+    fix = "Name the language in which it is written, or none."
+    yield from warnings("R52", "Text says that it is in a language which no story has", strange, fix)
     unsaid = [
         _name(card)
         for card in foreign
         if not any(
             Language.of(tag).primary == Language.of(card.language).primary
-            and _words(display_text(card.headline)) in text
+            and words_of(display_text(card.headline)) in text
             for tag, text in marked
         )
     ]
@@ -151,16 +199,23 @@ def languages(reading: Reading, content: IssueContent, known: Known) -> Iterator
     yield from warnings("R52", "A headline does not say in which language it is", unsaid, fix)
 
 
-def _shown(reading: Reading, cards: tuple[Card, ...], name: str, value: Callable[[Card], str]) -> Iterator[Finding]:
-    """Yield a warning for each part of the mail that lacks the cards' values (R59)."""
-    plain = re.sub(r"https?://\S+", "", reading.text)  # a paper's name may stand in its addresses
-    for part, text, whole in (("html", reading.shown_text, reading.shown_text), ("text", plain, reading.text)):
-        said = {card: display_text(value(card)) for card in cards}
-        missing = [
-            _name(card) for card, one in said.items() if _words(one) not in _words(whole if "://" in one else text)
-        ]
-        fix = f"Print the {name} of every story in issue/body.{'html' if part == 'html' else 'txt'}."
+def _shown(
+    reading: Reading, cards: tuple[Card, ...], name: str, values: Callable[[Card], Iterable[str]]
+) -> Iterator[Finding]:
+    """Yield a warning for each part of the mail that lacks the cards' values, or has them at other cards (R59)."""
+    said = [(card, text) for card in cards for one in values(card) if (text := display_text(one))]
+    for part, held in (("html", reading.shown_letters), ("text", reading.text_letters)):
+        whole = letters_of(reading.shown_text if part == "html" else reading.text)
+        pieces = [(card, letters_of(one), whole if "://" in one else held) for card, one in said]
+        missing = [_name(card) for card, letters, text in pieces if letters not in text]
+        file = f"issue/body.{'html' if part == 'html' else 'txt'}"
+        fix = f"Print the {name} of every story in {file}."
         yield from warnings("R59", f"The {part} part lacks the {name} of a story", missing, fix)
+        astray = None if missing or name == "headline" else first_astray((letters for _, letters, _ in pieces), whole)
+        if astray is not None:
+            fix = f"Print each story's own {name} in {file}."
+            what = f"The {part} part has the {name} of another story, or lacks it, near"
+            yield from warnings("R59", what, [_name(pieces[astray][0])], fix)
 
 
 def _cards(content: IssueContent) -> tuple[Card, ...]:
@@ -171,9 +226,4 @@ def _name(card: Card) -> str:
     return f"“{shortened(display_text(card.headline) or display_text(card.link), 80)}”"
 
 
-def _words(text: str) -> str:
-    """Return the letters and digits of a text alone, so that line breaks and marks make no difference."""
-    return _NOT_WORDS.sub("", text).casefold()
-
-
-RULES = (headlines, summaries, sources, once, links, pictures, languages)
+RULES = (headlines, summaries, sources, reported, once, links, own_links, pictures, languages)
