@@ -89,7 +89,17 @@ def test_paragraphs_for_new_readers_and_for_the_others() -> None:
 
 @pytest.mark.parametrize(
     "slip",
-    ["{name}", "{Name|reader}", "{ name | reader }", "{New} x", "{new readers} x", "{not new}{new} x", "x {new}", "{nmae|reader}", "{neu} x"],
+    [
+        "{name}",
+        "{Name|reader}",
+        "{ name | reader }",
+        "{New} x",
+        "{new readers} x",
+        "{not new}{new} x",
+        "x {new}",
+        "{nmae|reader}",
+        "{neu} x",
+    ],
 )
 def test_what_is_nearly_a_mark_is_refused(slip: str) -> None:
     """It would be printed as it is, to every reader."""

@@ -92,6 +92,7 @@ class _Seen:
         named = [row for row in evidence if not row.evidence.startswith("from ")] or evidence
         tags = [self.regions[row.region_id] for row in named[:_TAGS]]
         return Card(
+            number=place.story.id,
             headline=place.headline,
             summary=place.summary,
             link=story.link,

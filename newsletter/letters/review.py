@@ -71,7 +71,7 @@ def _mail(db: Database, issue_id: int, renderer: Renderer, base_url: str) -> Mai
             identity=identity_of(edition),
             issue_name=issues.issue_name(session, issue),
             subject=drafted.subject,
-            headlines=tuple(place.headline for place in issues.places(session, issue.id)),
+            headlines=tuple(f"{place.headline} ({place.story.id})" for place in issues.places(session, issue.id)),
             findings=tuple(f"{finding.message} {finding.fix}" for finding in findings),
             send_at=f"{language.long_date(at.date())}, {at:%H:%M}",
             sends_unapproved=edition.deadline_rule is DeadlineRule.SEND,

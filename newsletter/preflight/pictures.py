@@ -18,6 +18,12 @@ from newsletter.render.text import attribute_text, display_text, shortened
 _NOTHING = 2
 
 
+def name_of(card: Card) -> str:
+    """Return how findings name a story: its headline, and the number by which commands do."""
+    number = f" ({card.number})" if card.number else ""
+    return f"“{shortened(display_text(card.headline) or display_text(card.link), 80)}”{number}"
+
+
 def watching(reading: Reading) -> Iterator[Finding]:
     """A picture that shows nothing is there to report who opened the mail; readers were not asked, and filters know."""
     found = [one for one in reading.page.all("img") if _shows_nothing(one)]
@@ -52,7 +58,7 @@ def own(reading: Reading, content: IssueContent, known: Known) -> Iterator[Findi
     del known
     shown = _shown(reading)
     cards = [(card, wanted) for card in (content.lead, *content.more) if (wanted := addresses_of(card, reading))]
-    missing = [_name(card) for card, wanted in cards if not wanted & shown.keys()]
+    missing = [name_of(card) for card, wanted in cards if not wanted & shown.keys()]
     fix = "Print {{ card.image_url }} or {{ card.small_url }} of the story itself in issue/body.html."
     yield from warnings("R21", "A story's picture is not shown", missing, fix)
     allowed = Counter(address for _, wanted in cards for address in wanted)
@@ -72,11 +78,11 @@ def said(reading: Reading, content: IssueContent, known: Known) -> Iterator[Find
         pictures = [one for address in addresses_of(card, reading) for one in shown.get(address, [])]
         described = words_of(attribute_text(display_text(card.image_alt)))
         alts = [words_of(one.attributes.get("alt", "")) for one in pictures]
-        others += [_name(card)] if any(alt and not described.startswith(alt) for alt in alts) else []
+        others += [name_of(card)] if any(alt and not described.startswith(alt) for alt in alts) else []
         wanted = card is content.lead and described and described != words_of(display_text(card.headline))
-        silent += [_name(card)] if wanted and pictures and not any(alts) else []
+        silent += [name_of(card)] if wanted and pictures and not any(alts) else []
         links = [up.attributes.get("href", "") for one in pictures for up in one.up() if up.tag == "a"]
-        astray += [_name(card)] if any(link != web_address(card.link) for link in links) else []
+        astray += [name_of(card)] if any(link != web_address(card.link) for link in links) else []
     fix = "Print {{ card.image_alt }} of the story itself, or nothing."
     yield from warnings("R47", "A picture's alternative text is not its story's", others, fix)
     yield from warnings("R47", "The lead picture's description is not in the mail", silent, fix)
@@ -117,10 +123,6 @@ def _shown(reading: Reading) -> dict[str, list[Element]]:
         if not one.is_hidden:
             found.setdefault(one.attributes.get("src", ""), []).append(one)
     return found
-
-
-def _name(card: Card) -> str:
-    return f"“{shortened(display_text(card.headline) or display_text(card.link), 80)}”"
 
 
 MAIL_RULES = (watching, width)

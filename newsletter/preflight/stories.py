@@ -9,7 +9,7 @@ from itertools import pairwise
 from newsletter.preflight.comparing import first_astray, letters_of, words_of
 from newsletter.preflight.finding import Finding, errors, warnings
 from newsletter.preflight.known import Known
-from newsletter.preflight.pictures import addresses_of
+from newsletter.preflight.pictures import addresses_of, name_of
 from newsletter.preflight.reading import Reading, inherited, pixels
 from newsletter.render import Card, IssueContent, web_address
 from newsletter.render.language import Language
@@ -28,11 +28,11 @@ def headlines(reading: Reading, content: IssueContent, known: Known) -> Iterator
     """R45, R59: each story has one, of a length that is read, in both parts."""
     del known
     cards = _cards(content)
-    silent = [_name(card) for card in cards if not display_text(card.headline)]
+    silent = [name_of(card) for card in cards if not display_text(card.headline)]
     yield from errors("R45", "A story has no headline", silent, "Write one, or drop the story.")
     long = [card for card in cards if len(display_text(card.headline)) > HEADLINE_LENGTH]
     fix = 'Shorten it with `newsletter issue edit --headline "STORY=…"`.'
-    named = (f"{_name(card)} has {len(display_text(card.headline))}" for card in long)
+    named = (f"{name_of(card)} has {len(display_text(card.headline))}" for card in long)
     yield from warnings("copy", f"A headline is longer than {HEADLINE_LENGTH} characters", named, fix)
     yield from _shown(reading, cards, "headline", lambda card: [card.headline])
 
@@ -46,11 +46,11 @@ def summaries(reading: Reading, content: IssueContent, known: Known) -> Iterator
         text = display_text(card.summary)
         count, words = len(sentences(text, card.language or content.language)), words_in(text)
         if not text:
-            missing.append(_name(card))
+            missing.append(name_of(card))
         elif count > MOST_SENTENCES or words > MOST_WORDS:
-            long.append(f"{_name(card)} has {count} sentences, {words} words")
+            long.append(f"{name_of(card)} has {count} sentences, {words} words")
         elif count < 2 and words < _FEWEST_WORDS:
-            thin.append(_name(card))
+            thin.append(name_of(card))
     yield from warnings("copy", "A story has no summary", missing, fix)
     yield from warnings("copy", "A summary is one short sentence", thin, fix)
     yield from warnings("copy", f"A summary has more than {MOST_SENTENCES} sentences or {MOST_WORDS} words", long, fix)
@@ -71,7 +71,7 @@ def sources(reading: Reading, content: IssueContent, known: Known) -> Iterator[F
     """The editorial copy rules: whose story it is, and of which day."""
     del known
     cards = _cards(content)
-    unnamed = [_name(card) for card in cards if not display_text(card.source)]
+    unnamed = [name_of(card) for card in cards if not display_text(card.source)]
     yield from warnings("copy", "A story does not say where it is from", unnamed, "Give its source a name.")
     yield from _shown(reading, cards, "source", lambda card: [card.source])
     yield from _shown(reading, cards, "date", lambda card: [reading.language.short_date(card.day)] if card.day else [])
@@ -98,7 +98,7 @@ def once(reading: Reading, content: IssueContent, known: Known) -> Iterator[Find
         fix = "Print a heading before them: More from {{ region }}."
         yield Finding("R45", "warning", "The stories below the lead have no heading of their own.", fix)
     times = Counter(text for _, text in headings)
-    twice = [_name(card) for card, title in zip(_cards(content), titles, strict=True) if title and times[title] > 1]
+    twice = [name_of(card) for card, title in zip(_cards(content), titles, strict=True) if title and times[title] > 1]
     if len(set(titles)) == len(titles):
         fix = "Print each story once in issue/body.html."
         yield from warnings("R45", "A story stands in the mail more than once", twice, fix)
@@ -113,10 +113,10 @@ def links(reading: Reading, content: IssueContent, known: Known) -> Iterator[Fin
     for card in _cards(content):
         address = web_address(card.link)
         if not address:
-            closed.append(f"{_name(card)} ({display_text(card.link) or 'it is empty'})")
+            closed.append(f"{name_of(card)} ({display_text(card.link) or 'it is empty'})")
             continue
-        unlinked += [] if address in hrefs else [_name(card)]
-        unprinted += [] if address in lines else [_name(card)]
+        unlinked += [] if address in hrefs else [name_of(card)]
+        unprinted += [] if address in lines else [name_of(card)]
     fix = "Drop the story, or correct its link."
     yield from errors("R37", "A story has no web address that readers can open", closed, fix)
     fix = "Link the headline of every story in issue/body.html."
@@ -138,7 +138,7 @@ def own_links(reading: Reading, content: IssueContent, known: Known) -> Iterator
     for card in _cards(content):
         wanted.setdefault(words_of(display_text(card.headline)), set()).add(web_address(card.link))
     astray = [
-        _name(card)
+        name_of(card)
         for card in _cards(content)
         if leads.get(own := words_of(display_text(card.headline)), set()) - wanted[own]
     ]
@@ -157,14 +157,14 @@ def pictures(reading: Reading, content: IssueContent, known: Known) -> Iterator[
     del known
     lead = content.lead
     if lead.image_url and not display_text(lead.image_alt):
-        fix = "Describe what it shows, in up to 125 characters."
+        fix = f'Describe what it shows, in up to 125 characters: --alt "{lead.number or "STORY"}=…" of `issue edit`.'
         yield from warnings(
-            "R47", "The lead picture has no description for those who do not see it", [_name(lead)], fix
+            "R47", "The lead picture has no description for those who do not see it", [name_of(lead)], fix
         )
     if reading.is_trial:
         return
     pictured = [card for card in _cards(content) if card.image_url]
-    left_out = [_name(card) for card in pictured if not web_address(card.image_url).startswith("https:")]
+    left_out = [name_of(card) for card in pictured if not web_address(card.image_url).startswith("https:")]
     fix = "Take the story's picture from another source, or leave it so."
     yield from warnings("R21", "A story's picture is left out, since its address is not https", left_out, fix)
 
@@ -187,7 +187,7 @@ def languages(reading: Reading, content: IssueContent, known: Known) -> Iterator
     fix = "Name the language in which it is written, or none."
     yield from warnings("R52", "Text says that it is in a language which no story has", strange, fix)
     unsaid = [
-        _name(card)
+        name_of(card)
         for card in foreign
         if not any(
             Language.of(tag).primary == Language.of(card.language).primary
@@ -207,7 +207,7 @@ def _shown(
     for part, held in (("html", reading.shown_letters), ("text", reading.text_letters)):
         whole = letters_of(reading.shown_text if part == "html" else reading.text)
         pieces = [(card, letters_of(one), whole if "://" in one else held) for card, one in said]
-        missing = [_name(card) for card, letters, text in pieces if letters not in text]
+        missing = [name_of(card) for card, letters, text in pieces if letters not in text]
         file = f"issue/body.{'html' if part == 'html' else 'txt'}"
         fix = f"Print the {name} of every story in {file}."
         yield from warnings("R59", f"The {part} part lacks the {name} of a story", missing, fix)
@@ -215,15 +215,11 @@ def _shown(
         if astray is not None:
             fix = f"Print each story's own {name} in {file}."
             what = f"The {part} part has the {name} of another story, or lacks it, near"
-            yield from warnings("R59", what, [_name(pieces[astray][0])], fix)
+            yield from warnings("R59", what, [name_of(pieces[astray][0])], fix)
 
 
 def _cards(content: IssueContent) -> tuple[Card, ...]:
     return (content.lead, *content.more)
-
-
-def _name(card: Card) -> str:
-    return f"“{shortened(display_text(card.headline) or display_text(card.link), 80)}”"
 
 
 RULES = (headlines, summaries, sources, reported, once, links, own_links, pictures, languages)

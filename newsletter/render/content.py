@@ -42,6 +42,8 @@ class Card:
     image_credit: str = ""
     also: tuple[str, ...] = ()
     language: str = ""
+    #: By which commands name the story; 0 where there is none. Readers do not see it.
+    number: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
