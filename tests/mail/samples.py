@@ -24,7 +24,7 @@ from newsletter.render import (
 )
 from newsletter.render.text import display_text, web_address
 from tests import mail_fixtures as fixtures
-from tests.mail.languages import LANGUAGES
+from tests.mail.languages import LANGUAGES, issue_in
 from tests.mail.view import MailView
 
 Content = IssueContent | ConfirmContent | WelcomeContent | GoodbyeContent | ReviewContent | SourcesContent
@@ -102,34 +102,6 @@ def _said(content: IssueContent) -> tuple[str, ...]:
 
 def _wanted(content: IssueContent) -> tuple[str, ...]:
     return (fixtures.VALUES["preferences_url"], fixtures.VALUES["unsubscribe_url"], content.view_url)
-
-
-def in_language(tag: str) -> IssueContent:
-    """Return a short issue in one of the languages of `LANGUAGES`, with pictures."""
-    words = LANGUAGES[tag]
-    cards = [
-        replace(
-            fixtures.card(number),
-            headline=headline,
-            summary=summary,
-            source=words.source,
-            regions=(RegionTag("valley", words.place),),
-            image_alt=words.alt if number == 0 else "",
-        )
-        for number, (headline, summary) in enumerate(words.stories)
-    ]
-    return replace(
-        fixtures.issue(),
-        edition_name=words.edition,
-        tagline=words.tagline,
-        language=tag,
-        region_name=words.region,
-        publisher=words.publisher,
-        postal_address=words.address,
-        list_name=words.edition,
-        lead=cards[0],
-        more=tuple(cards[1:]),
-    )
 
 
 def _full() -> IssueContent:
@@ -213,13 +185,13 @@ def _odd() -> IssueContent:
 
 
 def _identity(tag: str) -> Identity:
-    words = LANGUAGES[tag]
+    content = issue_in(tag)
     return replace(
         fixtures.identity(),
-        edition_name=words.edition,
+        edition_name=content.edition_name,
         language=tag,
-        publisher=words.publisher,
-        postal_address=words.address,
+        publisher=content.publisher,
+        postal_address=content.postal_address,
     )
 
 
@@ -245,8 +217,8 @@ MAILS: Mapping[str, Sample] = {
     "full": Sample(_full()),
     "stranger": Sample(_full(), stranger=True, drawn=False),
     "look": Sample(_looking()),
-    "ar": Sample(fixtures.arabic_issue()),
-    **{tag: Sample(in_language(tag)) for tag in LANGUAGES},
+    "arabic": Sample(fixtures.arabic_issue()),
+    **{tag: Sample(issue_in(tag)) for tag in LANGUAGES},
     "long": Sample(_long()),
     "hostile": Sample(fixtures.hostile_issue()),
     "wordy": Sample(_wordy()),
@@ -272,7 +244,7 @@ DRAWN = tuple(name for name, sample in MAILS.items() if sample.drawn)
 #: Those that list stories.
 ISSUES = tuple(name for name, sample in MAILS.items() if isinstance(sample.content, IssueContent))
 #: Those whose texts do not repeat themselves: one headline, one story.
-LANGUAGE_ISSUES = ("ten", "ar", *LANGUAGES)
+LANGUAGE_ISSUES = ("ten", "arabic", *LANGUAGES)
 
 
 @cache
