@@ -3,7 +3,7 @@
     python bench/mail.py [--mails ten,ar,...] [--runs 20] [--json]
 
 Bytes are those of a lead and ten stories, with a reader's values in and styles written in. axe, the widths, the parts'
-words and the parsers look at every mail of tests/mail/samples.py: ten languages, stress, and the mails that are no issue.
+words and the parsers look at every mail of tests/mail/samples.py: languages, stress, and the mails that are no issue.
 `render_ms` is the median of several runs after one that warms up, `fill_10000_s` that of bench/fill.py: both parts of a
 mail with every hole and with blocks, for 10,000 readers. Times are for comparing on one machine, never for a test.
 """
