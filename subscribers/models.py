@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import DDL, Column, Index, Text, UniqueConstraint, event
+from sqlalchemy import Column, Index, Text, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
+from subscribers.appendonly import keep_append_only
 from subscribers.columns import UtcDateTime, one_of, word_type
 
 
@@ -158,31 +159,4 @@ class Suppression(SQLModel, table=True):
     at: datetime = Field(sa_type=UtcDateTime)
 
 
-#: The statements that make `consent` append-only, by dialect.
-CONSENT_APPEND_ONLY: dict[str, tuple[str, ...]] = {
-    "sqlite": (
-        "CREATE TRIGGER consent_no_update BEFORE UPDATE ON consent "
-        "BEGIN SELECT RAISE(ABORT, 'consent rows are append-only'); END",
-        "CREATE TRIGGER consent_no_delete BEFORE DELETE ON consent "
-        "BEGIN SELECT RAISE(ABORT, 'consent rows are append-only'); END",
-        "CREATE TRIGGER consent_no_replace BEFORE INSERT ON consent "
-        "WHEN EXISTS (SELECT 1 FROM consent WHERE id = NEW.id) "
-        "BEGIN SELECT RAISE(ABORT, 'consent rows are append-only'); END",
-    ),
-    "postgresql": (
-        "CREATE FUNCTION consent_append_only() RETURNS trigger LANGUAGE plpgsql AS "
-        "$$ BEGIN RAISE EXCEPTION 'consent rows are append-only'; END $$",
-        "CREATE TRIGGER consent_append_only BEFORE UPDATE OR DELETE ON consent "
-        "FOR EACH ROW EXECUTE FUNCTION consent_append_only()",
-        "CREATE TRIGGER consent_no_truncate BEFORE TRUNCATE ON consent "
-        "FOR EACH STATEMENT EXECUTE FUNCTION consent_append_only()",
-    ),
-}
-
-for _dialect, _statements in CONSENT_APPEND_ONLY.items():
-    for _statement in _statements:
-        event.listen(
-            SQLModel.metadata.tables["consent"],
-            "after_create",
-            DDL(_statement).execute_if(dialect=_dialect),  # type: ignore[no-untyped-call] # SQLAlchemy's DDL has no types
-        )
+keep_append_only("consent")

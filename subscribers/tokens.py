@@ -9,7 +9,8 @@ worth nothing for another.
 from __future__ import annotations
 
 import hmac
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import urlsafe_b64decode
+from binascii import b2a_base64
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -25,6 +26,7 @@ _MAC_BYTES = 16
 #: Whole seconds since 1970 in a token that has a time.
 _TIME_BYTES = 5
 _CONTEXT = b"subscribers.tokens\0"
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _DAMAGED = "This link is incomplete or damaged. Open it from the mail itself, or copy all of it."
 
 
@@ -113,9 +115,13 @@ def _without_time(purpose: Purpose) -> Purpose:
     return purpose
 
 
+#: What is signed before the payload. No purpose has a NUL in it, so no two pairs of purpose and payload are signed as
+#: the same bytes.
+_BEFORE = {purpose: _CONTEXT + purpose.value.encode() + b"\0" for purpose in Purpose}
+
+
 def _mac(key: bytes, purpose: Purpose, payload: bytes) -> bytes:
-    """No purpose has a NUL in it, so no two pairs of purpose and payload are signed as the same bytes."""
-    return hmac.digest(key, _CONTEXT + purpose.value.encode() + b"\0" + payload, "sha256")[:_MAC_BYTES]
+    return hmac.digest(key, _BEFORE[purpose] + payload, "sha256")[:_MAC_BYTES]
 
 
 def _id_bytes(subscription_id: int) -> bytes:
@@ -125,7 +131,7 @@ def _id_bytes(subscription_id: int) -> bytes:
 
 
 def _encode(content: bytes) -> str:
-    return urlsafe_b64encode(content).rstrip(b"=").decode()
+    return b2a_base64(content, newline=False).translate(_URL_SAFE).rstrip(b"=").decode()
 
 
 def _decode(token: str) -> bytes:
