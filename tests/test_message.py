@@ -15,8 +15,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from newsletter.delivery import example_values
-from newsletter.delivery.ledger import Reader
-from newsletter.delivery.message import name_to_show, recipient
+from newsletter.delivery.ledger.values import Claim, Reader
+from newsletter.delivery.message import Recipients, name_to_show
 from newsletter.errors import ConfigurationError, ProviderRefused, Refused
 from newsletter.mail import VALUES, Mail, Recipient, Sender, block_tags, header_text
 from newsletter.models import Edition
@@ -314,8 +314,10 @@ SEND_AT = datetime(2026, 11, 29, 6, 0, tzinfo=UTC)
 
 
 def claimed(name: str = "", since: datetime = DATE) -> Recipient:
-    reader = Reader("d1", 1, "ada@example.org", name, 7, since)
-    return recipient(reader, EDITION, SEND_AT, Signer(["k" * 32]), "https://n.example")
+    readers = (Reader(1, "d1", "ada@example.org", name, 7, since),)
+    claim = Claim(1, 1, 1, attempt=3, tries=0, readers=readers, provider="smtp", at=SEND_AT)
+    (made,) = Recipients(EDITION, SEND_AT, Signer(["k" * 32]), "https://n.example").of(claim)
+    return made
 
 
 class TestReadersValues:

@@ -10,7 +10,7 @@ import pytest
 
 from newsletter.errors import ConfigurationError, ProviderRefused
 from newsletter.mail import Outcome, Status
-from newsletter.providers import load_provider
+from newsletter.providers import Closing, Watched, load_provider
 from newsletter.providers.smtp import SmtpProvider, Step, Then, judge, lost
 from tests.contracts.providers import Arrived, RemoteProviderContract, arrived, make_mail, make_readers
 from tests.servers.smtp import (
@@ -66,7 +66,14 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
 
 def plain(server: SmtpServer, **options: object) -> SmtpProvider:
     """Return the provider for a server without TLS, made from text as the environment would give it."""
-    given = {"host": "127.0.0.1", "port": str(server.port), "security": "none", "timeout": "5", **options}
+    given = {
+        "host": "127.0.0.1",
+        "port": str(server.port),
+        "security": "none",
+        "timeout": "5",
+        "connections": "1",
+        **options,
+    }
     provider = load_provider("smtp", {"local_hostname": "client.test", **given})
     assert isinstance(provider, SmtpProvider)
     return provider
@@ -141,6 +148,12 @@ def test_what_an_answer_means(step: Step, code: int, text: str, then: Then, stat
 def test_only_after_the_final_dot_nobody_knows(step: Step, status: Status) -> None:
     """RFC 1047, RFC 5321 section 4.5.3.2.6."""
     assert lost(step, "gone").status is status
+
+
+def test_tells_how_far_each_reader_is_and_can_be_closed(server: SmtpServer) -> None:
+    provider = plain(server)
+    assert isinstance(provider, Watched)
+    assert isinstance(provider, Closing)
 
 
 def test_a_chunk_goes_over_one_connection(server: SmtpServer) -> None:
@@ -448,7 +461,7 @@ def test_options_that_cannot_work_are_named(options: dict[str, object], words: s
 def test_the_port_follows_the_security(security: str, port: int) -> None:
     provider = load_provider("smtp", {"host": "smtp.example.org", "security": security})
     assert isinstance(provider, SmtpProvider)
-    assert (provider.port, provider.chunk_size) == (port, 50)
+    assert (provider.port, provider.chunk_size) == (port, 500)
 
 
 def test_a_ca_file_that_holds_no_certificate_is_named(tmp_path: Path) -> None:

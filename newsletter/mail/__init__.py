@@ -32,8 +32,10 @@ __all__ = [
     "HOLES",
     "MAX_SUBSTITUTION_BYTES",
     "VALUES",
+    "Kind",
     "Mail",
     "Outcome",
+    "Part",
     "Recipient",
     "Sender",
     "Status",
@@ -63,7 +65,9 @@ def header_text(text: str, limit: int = _HEADER_LIMIT) -> str:
     Python up to 3.11.9 decodes an encoded-word in a header's value and writes the line break hidden inside it
     (CVE-2024-6923), so `=?...?=` is broken up here, before any library sees it (threat 1).
     """
-    plain = _UNPRINTABLE.sub(" ", unicodedata.normalize("NFC", text))
+    plain = text
+    if not (text.isascii() and text.isprintable()):
+        plain = _UNPRINTABLE.sub(" ", unicodedata.normalize("NFC", text))
     plain = plain.replace("=?", "= ?").replace("?=", "? =")
     plain = " ".join(plain.split())
     return plain if len(plain) <= limit else plain[: limit - 1].rstrip() + "…"
@@ -125,6 +129,21 @@ class Mail:
         """The text part for a provider that fills it by `substitutions`."""
         return self._text.tagged
 
+    @property
+    def text_part(self) -> Part:
+        """The text, taken apart, for a provider that encodes what is fixed only once."""
+        return self._text
+
+    @property
+    def html_part(self) -> Part:
+        """The html, taken apart."""
+        return self._html
+
+    @property
+    def header_parts(self) -> tuple[tuple[str, Part], ...]:
+        """The names of the headers and their values, taken apart, in order."""
+        return self._headers
+
     def substitutions(self, values: Mapping[str, str]) -> dict[str, str]:
         """Return tag -> value for each tag in `tagged_html` and `tagged_text`, which have tags of their own.
 
@@ -164,6 +183,8 @@ class Recipient:
     address: str
     name: str
     values: Mapping[str, str]
+    #: Which of our tries this is, to know the provider's reports by; 0 outside the ledger.
+    attempt: int = 0
 
 
 class Status(StrEnum):
@@ -182,6 +203,31 @@ class Status(StrEnum):
     REFUSED = "refused"
     #: It may or may not have been taken. Never sent again by itself.
     UNCERTAIN = "uncertain"
+
+
+class Kind(StrEnum):
+    """What happened to a mail after the provider took it."""
+
+    #: The provider has it and will deliver it.
+    PROCESSED = "processed"
+    #: The reader's server put it off; the provider tries again.
+    DEFERRED = "deferred"
+    #: The reader's server took it.
+    DELIVERED = "delivered"
+    #: The address does not exist or refuses mail for good.
+    BOUNCED = "bounced"
+    #: The reader's server refused this mail: full, too large, policy. The address may be good.
+    BLOCKED = "blocked"
+    #: The provider took it and then did not send it, mostly because the address is on a list of its own.
+    DROPPED = "dropped"
+    #: The reader called it spam.
+    COMPLAINED = "complained"
+    #: The reader left by the provider's own means.
+    UNSUBSCRIBED = "unsubscribed"
+    OPENED = "opened"
+    CLICKED = "clicked"
+    #: Something this table has no word for; the raw event tells.
+    OTHER = "other"
 
 
 @dataclass(frozen=True)

@@ -90,14 +90,35 @@ class Part:
 
     def fill(self, values: Mapping[str, str]) -> str:
         """Return the part for one reader. Raises KeyError when a value is missing."""
-        return _filled(self._variant(values).whole, self._own(values))
+        return _filled(self._variant(self.answers(values)).whole, self.own(values))
 
     def substitutions(self, values: Mapping[str, str]) -> dict[str, str]:
         """Return tag -> value for each tag in `tagged`. Raises KeyError when a value is missing."""
-        own = self._own(values)
+        own = self.own(values)
         filled = {tag: own[name] for name, tag in self._outside.items()}
-        runs = [_filled(run, own) for run in self._variant(values).runs]
+        runs = [_filled(run, own) for run in self._variant(self.answers(values)).runs]
         return filled | dict(zip(self._run_tags, runs, strict=True))
+
+    @property
+    def asks(self) -> bool:
+        """Whether the part has blocks."""
+        return bool(self._asked)
+
+    def answers(self, values: Mapping[str, str]) -> tuple[bool, ...]:
+        """Return which conditions of the part hold for a reader; the same answers give the same fixed text."""
+        return tuple([bool(values[name]) for name in self._asked])
+
+    def pieces(self, answers: tuple[bool, ...]) -> Sequence[str]:
+        """Return fixed text and names of holes in turn, first and last fixed text, for readers with these `answers`."""
+        return self._variant(answers).whole
+
+    def own(self, values: Mapping[str, str]) -> dict[str, str]:
+        """Return the values of a reader as they stand in the part. None can name a hole, not even by the nonce.
+
+        Raises KeyError when one is missing.
+        """
+        plain = {name: values[name].replace(self._nonce, _BLOT) for name in self._holes}
+        return {name: escape(value) for name, value in plain.items()} if self._html else plain
 
     def turns_for(self, shown: Collection[str]) -> list[str]:
         """Return fixed text and runs in turn, with holes, for readers who have values for the conditions `shown`."""
@@ -113,14 +134,8 @@ class Part:
         there = self._hole.findall(self.tagged)
         return {name: hole_tag(self._nonce, name, html=self._html) for name in HOLES if name in there}
 
-    def _own(self, values: Mapping[str, str]) -> dict[str, str]:
-        """Return the values of a reader as they stand in the part. None can name a hole, not even by the nonce."""
-        plain = {name: values[name].replace(self._nonce, _BLOT) for name in self._holes}
-        return {name: escape(value) for name, value in plain.items()} if self._html else plain
-
-    def _variant(self, values: Mapping[str, str]) -> _Variant:
+    def _variant(self, answers: tuple[bool, ...]) -> _Variant:
         """Return the part as all readers have it who give the same answers to its conditions."""
-        answers = tuple([bool(values[name]) for name in self._asked])
         if (known := self._variants.get(answers)) is None:
             turns = self.turns_for([*compress(self._asked, answers)])
             known = self._variants[answers] = _Variant("".join(turns), turns[1::2], self._hole)

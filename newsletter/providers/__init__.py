@@ -10,6 +10,7 @@ import importlib
 import inspect
 import re
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any, Protocol, get_type_hints, runtime_checkable
 
 from pydantic import ConfigDict, ValidationError, create_model
@@ -22,11 +23,19 @@ KINDS = {
     "maildir": "newsletter.providers.maildir:MaildirProvider",
     "smtp": "newsletter.providers.smtp:SmtpProvider",
     "sendgrid": "newsletter.providers.sendgrid:SendGridProvider",
+    "ses": "newsletter.providers.ses:SesProvider",
+    "mailgun": "newsletter.providers.mailgun:MailgunProvider",
+    "postmark": "newsletter.providers.postmark:PostmarkProvider",
+    "resend": "newsletter.providers.resend:ResendProvider",
+    "brevo": "newsletter.providers.brevo:BrevoProvider",
 }
 
 
 class Provider(Protocol):
-    """Something that takes mail."""
+    """Something that takes mail. `send` may be called by several threads at once.
+
+    What it keeps open between two calls, such as connections, it closes in `close`, if it has one (Closing).
+    """
 
     #: How many recipients one call of `send` may have. A crash leaves at most this many uncertain.
     chunk_size: int
@@ -46,6 +55,85 @@ class Checkable(Protocol):
 
     def check(self) -> str:
         """Return a sentence on what was found to work. Raises ProviderRefused with what to change."""
+        ...
+
+
+class Watch(Protocol):
+    """Who is told how far each reader's message is, while a call of `send_watched` is under way. Cheap to call."""
+
+    def handing_over(self, delivery_id: str) -> None:
+        """Keep that from now on the other side may take the message; called before its last byte is sent."""
+        ...
+
+    def settled(self, outcome: Outcome) -> None:
+        """Keep what became of a reader; called as soon as it is known."""
+        ...
+
+    def stopping(self) -> bool:
+        """Tell whether the process is to end: who was not handed over is not tried any more."""
+        ...
+
+
+class Unwatched:
+    """A watch that keeps nothing and never stops: for a call that nobody watches."""
+
+    def handing_over(self, delivery_id: str) -> None:
+        """Keep nothing."""
+
+    def settled(self, outcome: Outcome) -> None:
+        """Keep nothing."""
+
+    def stopping(self) -> bool:
+        """Tell that nothing is to stop."""
+        return False
+
+
+@runtime_checkable
+class Ramping(Protocol):
+    """A provider whose new accounts begin with small calls: their size grows with success, up to `chunk_size`."""
+
+    #: How many recipients the first call may have; 0 for an account that is known.
+    first_chunk: int
+
+
+@runtime_checkable
+class Watched(Protocol):
+    """A provider that hands over one reader after the other, so that a crash need not leave a whole chunk uncertain."""
+
+    def send_watched(self, mail: Mail, recipients: Sequence[Recipient], watch: Watch) -> list[Outcome]:
+        """Do as `send`, and tell `watch` about each reader, in any order: handed over at most once, then settled."""
+        ...
+
+
+@runtime_checkable
+class Scheduling(Protocol):
+    """A provider that takes mail for a time to come, and gives it back until shortly before."""
+
+    #: A batch is surely given back until this long before its time, and is taken at most that long ahead.
+    cancel_before: timedelta
+    schedule_ahead: timedelta
+    #: How many batches may be cancelled and still wait for their time.
+    max_cancelled: int
+
+    def new_batch(self) -> str:
+        """Return the id of a new batch. Raises ProviderRefused or OSError; then nothing was sent."""
+        ...
+
+    def schedule(self, mail: Mail, recipients: Sequence[Recipient], batch: str, at: datetime) -> list[Outcome]:
+        """Do as `send`, for a time to come: accepted means that the provider sends it at `at`, unless cancelled."""
+        ...
+
+    def cancel(self, batch: str) -> bool:
+        """Cancel the batch and ask whether it is; True when the provider says so, and only then."""
+        ...
+
+
+@runtime_checkable
+class Closing(Protocol):
+    """A provider that keeps something open between two calls."""
+
+    def close(self) -> None:
+        """Close it. The provider can be used again, and opens what it needs."""
         ...
 
 

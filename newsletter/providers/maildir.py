@@ -17,8 +17,8 @@ from typing import Annotated
 from pydantic import Field
 
 from newsletter.errors import NewsletterError, ProviderRefused
-from newsletter.mail import Mail, Outcome, Recipient, Status
-from newsletter.providers import refuse_or_stop
+from newsletter.mail import Mail, Outcome, Recipient, Status, outcome_for_all
+from newsletter.providers import Unwatched, Watch, refuse_or_stop
 from newsletter.providers.message import build, refuse_unsendable
 
 _NAME = "maildir"
@@ -40,20 +40,28 @@ class MaildirProvider:
 
         Raises ProviderRefused when the mail cannot be sent at all, or nothing can be written from the start.
         """
+        return self.send_watched(mail, recipients, Unwatched())
+
+    def send_watched(self, mail: Mail, recipients: Sequence[Recipient], watch: Watch) -> list[Outcome]:
+        """Do as `send`, and tell `watch` about each reader."""
         refuse_unsendable(_NAME, mail)
         self._make_folders()
         now = datetime.now(UTC)
         outcomes: list[Outcome] = []
         for position, recipient in enumerate(recipients):
+            if watch.stopping():
+                return outcomes + outcome_for_all(recipients[position:], Status.NOT_TRIED, "the process is to end")
             try:
                 data = build(mail, recipient, date=now)
             except NewsletterError as error:
                 outcomes.append(Outcome(recipient.delivery_id, Status.REJECTED, str(error)))
                 continue
+            watch.handing_over(recipient.delivery_id)
             try:
                 outcomes.append(self._deliver(recipient, data, now))
             except OSError as error:
                 return outcomes + refuse_or_stop(self._unwritable(error), outcomes, recipients[position:])
+            watch.settled(outcomes[-1])
         return outcomes
 
     def check(self) -> str:

@@ -78,6 +78,7 @@ class SmtpServer:
     #: Said instead of the usual greeting, from now on; or from the connection after so many on.
     greeting: str = ""
     greeting_after: tuple[int, str] | None = None
+    transports: list[asyncio.Transport] = field(default_factory=list)
 
     def arrived(self) -> list[str]:
         """Return who the messages were for, in order."""
@@ -155,6 +156,11 @@ class _Smtp(SMTP):
         else:
             await super().smtp_DATA(arg)
 
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport, to close it at the end: a client may keep its connection for later."""
+        super().connection_made(transport)
+        self.event_handler.transports.append(self.transport)
+
     async def push(self, status: Any) -> None:
         """Replace the greeting, the only answer that aiosmtpd has no hook for."""
         server: SmtpServer = self.event_handler
@@ -195,6 +201,8 @@ def smtp_server(
     try:
         yield server
     finally:
+        for transport in server.transports:
+            controller.loop.call_soon_threadsafe(transport.abort)
         controller.stop()
 
 
