@@ -1,4 +1,7 @@
-"""What authors of sources and providers test with: a provider that keeps mail, a source that has what it is given."""
+"""What authors of sources and providers test with: a provider that keeps mail, a source that has what it is given.
+
+`newsletter.testing.sendgrid` is a simulator of SendGrid's API, for tests of anything that sends through it.
+"""
 
 from __future__ import annotations
 
