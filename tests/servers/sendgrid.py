@@ -13,7 +13,7 @@ import socket
 import struct
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import Enum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -79,10 +79,17 @@ class SendGridSimulator:
     faults: list[Fault | Canned | None] = field(default_factory=list)
     #: Addresses that SendGrid finds wrong, and names in its answer.
     bad: set[str] = field(default_factory=set)
+    #: It names the first of them only.
+    names_one: bool = False
     #: Addresses that it finds wrong without telling which.
     bad_without_name: set[str] = field(default_factory=set)
+    #: Addresses of which it takes only one in a request, and does not tell.
+    not_together: set[str] = field(default_factory=set)
     #: The bodies of all requests to send, taken or not.
     requests: list[dict[str, Any]] = field(default_factory=list)
+    #: Their sizes in bytes, and how many connections there were.
+    sizes: list[int] = field(default_factory=list)
+    connections: int = 0
     delivered: list[Delivered] = field(default_factory=list)
     #: Set when the simulator closes; ends silent answers.
     closing: threading.Event = field(default_factory=threading.Event)
@@ -107,7 +114,10 @@ class SendGridSimulator:
                 found.append(_error("Does not contain a valid address.", f"personalizations.{number}.to.0.email"))
             if address in self.bad_without_name:
                 found.append(_error("Bad Request", None))
-        return found
+        addresses = {one["to"][0]["email"] for one in body["personalizations"] if one.get("to")}
+        if len(addresses & self.not_together) > 1:
+            found.append(_error("Bad Request", None))
+        return found[:1] if self.names_one else found
 
 
 def violations(body: dict[str, Any]) -> Iterator[tuple[str | None, str]]:
@@ -212,6 +222,13 @@ def _error(message: str, where: str | None) -> dict[str, Any]:
 
 class _Handler(BaseHTTPRequestHandler):
     server: _Server
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def setup(self) -> None:
+        super().setup()
+        self.server.simulator.connections += 1
+        self.server.open.append(self.connection)
 
     def do_GET(self) -> None:
         if self.path != "/v3/scopes":
@@ -235,6 +252,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send(self, simulator: SendGridSimulator, body: dict[str, Any]) -> None:
         simulator.requests.append(body)
+        simulator.sizes.append(int(self.headers["Content-Length"]))
         fault = simulator.faults.pop(0) if simulator.faults else None
         if isinstance(fault, Canned):
             self._raw(fault.status, fault.body, fault.headers)
@@ -254,8 +272,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._reset()
         elif fault is Fault.SILENT_AFTER:
             simulator.closing.wait(60)
+            self.close_connection = True
         elif fault is Fault.GARBAGE_AFTER:
             self.wfile.write(b"\x00\x01 this is not HTTP\r\n\r\n")
+            self.close_connection = True
         elif body.get("mail_settings", {}).get("sandbox_mode", {}).get("enable"):
             self._raw(200, b"", {})
         else:
@@ -281,6 +301,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Close with RST instead of an orderly end."""
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.connection.close()
+        self.close_connection = True
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's name
         """Stay silent: the tests look at the requests themselves."""
@@ -289,6 +310,11 @@ class _Handler(BaseHTTPRequestHandler):
 class _Server(ThreadingHTTPServer):
     daemon_threads = False
     simulator: SendGridSimulator
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        #: Connections, which clients may keep for long.
+        self.open: list[socket.socket] = []
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that went away is what some tests are about."""
@@ -306,5 +332,8 @@ def sendgrid_simulator() -> Iterator[SendGridSimulator]:
     finally:
         server.simulator.closing.set()
         server.shutdown()
+        for connection in server.open:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
         server.server_close()
         thread.join()

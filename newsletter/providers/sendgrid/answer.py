@@ -6,7 +6,8 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from enum import Enum
 from typing import Any, Protocol
 
@@ -33,10 +34,12 @@ class Then(Enum):
     STOP = 2
     #: The recipients in `bad` are rejected, the others are sent again.
     WITHOUT_BAD = 3
-    #: Each half is sent again by itself.
+    #: It is too large: each half is sent again by itself.
     HALVES = 4
+    #: The fault is with some of them, and nobody says with whom.
+    SEARCH = 5
     #: Nobody was taken, and nobody will be until somebody changes something.
-    REFUSE = 5
+    REFUSE = 6
 
 
 @dataclass(frozen=True)
@@ -58,8 +61,8 @@ class Verdict:
     reference: str = ""
     retry_after: float | None = None
     bad: Mapping[int, str] = field(default_factory=dict)
-    #: The bad recipient was found by halving; SendGrid did not name anybody.
-    found_by_halving: bool = False
+    #: The bad recipient was alone in the request; SendGrid did not name anybody.
+    found_by_search: bool = False
 
 
 @dataclass(frozen=True)
@@ -77,10 +80,11 @@ def judge(answer: Answer, count: int, now: datetime) -> Verdict:
     if 200 <= answer.status <= 299:
         return Verdict(Then.GO_ON, Status.ACCEPTED, said, reference=answer.headers.get("X-Message-Id") or "")
     if answer.status == 429:
-        wait = retry_after(answer.headers.get("X-RateLimit-Reset"), now)
+        wait = retry_after(answer.headers.get("X-RateLimit-Reset"), answer.headers.get("Retry-After"), now)
         return Verdict(Then.STOP, Status.NOT_TRIED, said, retry_after=wait)
-    if answer.status >= 500 or answer.status == 408 or answer.status < 200:
-        return Verdict(Then.STOP, Status.UNCERTAIN, f"{said}: it may have been taken")
+    if not 400 <= answer.status <= 499 or answer.status == 408:
+        check = "" if answer.status >= 400 else f". {_what_to_check(answer.status)}"
+        return Verdict(Then.STOP, Status.UNCERTAIN, f"{said}: it may have been taken{check}")
     if answer.status == 413 and count > 1:
         return Verdict(Then.HALVES, sentence=said)
     if answer.status == 400:
@@ -97,12 +101,32 @@ def complaints(content: bytes) -> list[Complaint]:
         return []
 
 
-def retry_after(reset: str | None, now: datetime) -> float | None:
-    """Return the seconds until X-RateLimit-Reset (epoch seconds), 1 s to 15 min; None when it tells nothing."""
-    if reset is None or not re.fullmatch(r"\s*\d{1,12}\s*", reset):
+def retry_after(reset: str | None, delay: str | None, now: datetime) -> float | None:
+    """Return the seconds to wait, 1 s to 15 min; None when nothing tells.
+
+    X-RateLimit-Reset (epoch seconds) comes first, since SendGrid documents it. Retry-After (RFC 9110 section 10.2.3:
+    seconds or a date) is what something in between may answer.
+    """
+    seconds = _number(reset, from_epoch=now)
+    if seconds is None or seconds <= 0:
+        seconds = _number(delay)
+        seconds = _until(delay, now) if seconds is None else seconds
+    return min(max(seconds, 1.0), _LONGEST_WAIT) if seconds is not None and seconds > 0 else None
+
+
+def _number(text: str | None, *, from_epoch: datetime | None = None) -> float | None:
+    """Return a header's number, or how far it is ahead of a time; None when it holds none."""
+    if text is None or not re.fullmatch(r"\s*[0-9]{1,12}(\.[0-9]{1,9})?\s*", text):
         return None
-    seconds = int(reset) - now.timestamp()
-    return min(max(seconds, 1.0), _LONGEST_WAIT) if seconds > 0 else None
+    return float(text) - (from_epoch.timestamp() if from_epoch else 0.0)
+
+
+def _until(date: str | None, now: datetime) -> float | None:
+    """Return the seconds until a header's date; None when it holds none."""
+    try:
+        return (parsedate_to_datetime(date or "").astimezone(UTC) - now).total_seconds()
+    except (ValueError, TypeError, OverflowError):
+        return None
 
 
 def _judge_complaints(found: list[Complaint], count: int, said: str) -> Verdict:
@@ -123,8 +147,8 @@ def _judge_complaints(found: list[Complaint], count: int, said: str) -> Verdict:
     if bad:
         return Verdict(Then.WITHOUT_BAD, bad=bad)
     if count > 1:
-        return Verdict(Then.HALVES, sentence=said)
-    return Verdict(Then.WITHOUT_BAD, bad={0: said}, found_by_halving=True)
+        return Verdict(Then.SEARCH, sentence=said)
+    return Verdict(Then.WITHOUT_BAD, bad={0: said}, found_by_search=True)
 
 
 def _field(value: Any) -> str:
