@@ -21,6 +21,11 @@ OPTIONS: dict[str, dict[str, object]] = {
     "maildir": {"path": "outbox"},
     "smtp": {"host": "smtp.example.org"},
     "sendgrid": {"api_key": "SG.x"},
+    "ses": {"region": "eu-west-1"},
+    "mailgun": {"api_key": "key-x", "domain": "mg.example.org"},
+    "postmark": {"token": "x"},
+    "resend": {"api_key": "re_x"},
+    "brevo": {"api_key": "xkeysib-x"},
 }
 
 
@@ -79,7 +84,10 @@ def test_a_class_may_have_no_options() -> None:
 @pytest.mark.parametrize(
     ("use", "words"),
     [
-        ("sengrid", "there is no provider 'sengrid'. Known: maildir, smtp, sendgrid, or module:Class."),
+        (
+            "sengrid",
+            "there is no provider 'sengrid'. Known: maildir, smtp, sendgrid, ses, mailgun, postmark, resend, brevo, or module:Class.",
+        ),
         ("", "there is no provider ''"),
         ("tests.test_providers:", "there is no provider"),
         (":Strict", "there is no provider"),
