@@ -10,13 +10,15 @@ from pathlib import Path
 
 from newsletter import __version__
 from newsletter.db import Database
-from newsletter.delivery import Post
+from newsletter.delivery import Carrier, Post
+from newsletter.delivery.journal import Journal
+from newsletter.delivery.rates import Limits, WarmUp, Windows
 from newsletter.errors import ConfigurationError
 from newsletter.gather import Patience
 from newsletter.issues import Weights
 from newsletter.providers import Provider, load_provider
 from newsletter.render import Renderer
-from newsletter.settings import Settings
+from newsletter.settings import ProviderSettings, Settings, WindowSettings
 from newsletter.sources import Fetched, Previous, Source, load_source
 from newsletter.sources.http import Client
 from subscribers.tokens import Signer
@@ -76,13 +78,38 @@ class App:
     @cached_property
     def provider(self) -> Provider:
         """What carries mail. Raises ConfigurationError with the option that is missing or wrong."""
-        options = self.settings.provider.options
-        for name in ("path", "ca_file"):
+        return self._load(self.settings.provider)
+
+    @cached_property
+    def fallback(self) -> Provider | None:
+        """What carries mail that the provider does not take, if there is any. Raises as `provider` does."""
+        if self.settings.fallback is None:
+            return None
+        try:
+            return self._load(self.settings.fallback)
+        except ConfigurationError as error:
+            raise ConfigurationError(f"The table [fallback]: {error}") from error
+
+    def _load(self, settings: ProviderSettings, **more: object) -> Provider:
+        options = settings.options | more
+        for name in ("path", "ca_file", "dkim_key"):
             if isinstance(options.get(name), str):
                 options[name] = str(self.settings.path(options[name]))
-        if self.settings.provider.use == "maildir":
+        if settings.use == "maildir":
             options.setdefault("path", str(self.settings.path("outbox")))
-        return load_provider(self.settings.provider.use, options)
+        return load_provider(settings.use, options)
+
+    def sandbox(self) -> Provider:
+        """Return the provider in its sandbox: it checks mails and sends none. Raises ConfigurationError without one."""
+        return self._load(self.settings.provider, sandbox=True)
+
+    @property
+    def providers(self) -> dict[str, Provider]:
+        """The provider and its fallback by the names under which the ledger and their reports know them."""
+        settings, others = self.settings, {}
+        if self.fallback is not None and settings.fallback is not None:
+            others = {settings.fallback.use: self.fallback}
+        return others | {settings.provider.use: self.provider}
 
     @cached_property
     def client(self) -> Client:
@@ -119,7 +146,35 @@ class App:
     @property
     def post(self) -> Post:
         """What sending an issue needs."""
-        return Post(self.provider, self.signer, self.settings.base_url, self.clock)
+        fallback = None
+        if self.fallback is not None and self.settings.fallback is not None:
+            fallback = Carrier(self.fallback, self.settings.fallback.use)
+        return Post(
+            self.provider,
+            self.signer,
+            self.settings.base_url,
+            self.clock,
+            name=self.settings.provider.use,
+            limits=self.limits,
+            fallback=fallback,
+            journal=Journal(self.settings.path(self.settings.delivery.journal)),
+            lanes=self.settings.delivery.lanes,
+        )
+
+    @property
+    def limits(self) -> Limits:
+        """How many mails may go out, in all and to single domains."""
+        rates, warm_up = self.settings.rates, self.settings.warm_up
+        return Limits(
+            overall=_windows(rates),
+            of_domains={domain: _windows(one) for domain, one in rates.domains.items()},
+            other_domains=_windows(rates.other_domains),
+            warm_up=None if warm_up.first is None else WarmUp(warm_up.first, warm_up.growth, warm_up.until),
+        )
+
+
+def _windows(settings: WindowSettings) -> Windows:
+    return Windows(settings.per_second, settings.per_minute, settings.per_hour, settings.per_day)
 
 
 def make_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now, check_schema: bool = True) -> App:

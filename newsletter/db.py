@@ -6,8 +6,9 @@ On SQLite a transaction that reads first and writes later loses updates or fails
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 from alembic import command
@@ -40,6 +41,8 @@ class Database:
             )
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._engine = self._make_engine()
+        # SQLite has one writer. Threads of one process take turns here; there each would ask again and again.
+        self._writer: AbstractContextManager[object] = threading.Lock() if self.is_sqlite else nullcontext()
 
     def _make_engine(self) -> Engine:
         try:
@@ -56,7 +59,7 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[Session]:
         """Open a session that may write; commits at the end, rolls everything back on an exception."""
-        with self._engine.connect() as connection:
+        with self._writer, self._engine.connect() as connection:
             connection.info["write"] = True
             try:
                 with connection.begin(), Session(connection, expire_on_commit=False) as session:
@@ -103,9 +106,15 @@ class Database:
         config = _alembic_config()
         with self._engine.connect() as connection:
             connection.info["write"] = True
+            if self.is_sqlite:  # a table is changed by copying it; dropping the old one would drop what refers to it
+                _foreign_keys(connection, "OFF")
             with connection.begin():
                 config.attributes["connection"] = connection
                 command.upgrade(config, revision)
+                if self.is_sqlite and (lost := connection.exec_driver_sql("PRAGMA foreign_key_check").first()):
+                    raise SchemaError(f"The upgrade of {self} was not made: a row of {lost[0]} would refer to nothing.")
+            if self.is_sqlite:
+                _foreign_keys(connection, "ON")
 
     def connect(self) -> Connection:
         """Return a bare connection, for schema tools."""
@@ -146,6 +155,12 @@ def _prepare_sqlite(connection: object, record: object) -> None:  # noqa: ARG001
     ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _foreign_keys(connection: Connection, switch: str) -> None:
+    """Switch SQLite's foreign keys, which it does between transactions only, past SQLAlchemy, which would begin one."""
+    driver = connection.connection.driver_connection
+    driver.execute(f"PRAGMA foreign_keys = {switch}")  # type: ignore[union-attr]
 
 
 def _begin_sqlite(connection: Connection) -> None:

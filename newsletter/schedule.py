@@ -1,7 +1,8 @@
 """When the stages run. What is due is read from rows, not from timers: downtime and several schedulers do no harm.
 
 every minute:  gather, when it is time -> draft, before an edition's hour -> approve, where the rule says send
-               -> send what is approved and due -> take up what is half sent -> ask editors for reviews
+               -> send what is approved and due -> take up what is half sent -> find out about the uncertain
+               -> ask editors for reviews
                -> send waiting confirmations and letters
 """
 
@@ -17,6 +18,7 @@ from functools import partial
 
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
+from sqlalchemy import false
 from sqlmodel import Session, col, func, select
 
 from newsletter import delivery, gather, issues, letters, pictures, signup
@@ -26,6 +28,7 @@ from newsletter.issues import Slot
 from newsletter.issues.approval import ALL, DKIM_SELECTORS, look_around
 from newsletter.models import Chunk, ChunkState, DeadlineRule, Edition, Issue, IssueState, Source
 from newsletter.preflight import Known
+from newsletter.providers import Scheduling
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +48,8 @@ class Act(StrEnum):
     APPROVE = "approve"
     #: Send it, or go on sending it.
     SEND = "send"
+    #: Hand it over in advance, to a provider that sends it at its time.
+    AHEAD = "ahead"
     #: It is approved, but its hour is too long past; an editor decides.
     HOLD = "hold"
 
@@ -67,12 +72,15 @@ class Done:
     failed: bool = False
 
 
-def due_for(edition: Edition, rows: Sequence[Issue], now: datetime, late_limit: timedelta) -> list[Due]:
+def due_for(
+    edition: Edition, rows: Sequence[Issue], now: datetime, late_limit: timedelta, ahead: timedelta = timedelta()
+) -> list[Due]:
     """Return what is due for an edition, given its issues. Pure.
 
     The coming week is drafted from its draft time on. The week just past is drafted late when nobody did and the limit
     allows, else left out with a reason. An issue goes out at the time it has itself, which an approval promised, and
-    late within the limit only: nobody wants last week's news.
+    late within the limit only: nobody wants last week's news. By `ahead` before it goes to a provider that waits for
+    the time itself.
     """
     weeks = {issue.week for issue in rows}
     found: list[Due] = []
@@ -89,6 +97,8 @@ def due_for(edition: Edition, rows: Sequence[Issue], now: datetime, late_limit: 
                 found.append(Due(Act.APPROVE, edition.slug, slot, issue.id))
         elif issue.state is IssueState.APPROVED and not issue.reason and late >= timedelta():
             found.append(Due(Act.SEND if late <= late_limit else Act.HOLD, edition.slug, slot, issue.id))
+        elif issue.state is IssueState.APPROVED and not issue.reason and ahead and -ahead <= late:
+            found.append(Due(Act.AHEAD, edition.slug, slot, issue.id))
     return found
 
 
@@ -103,6 +113,7 @@ def tick(app: App, stop: threading.Event | None = None) -> list[Done]:
     done += _guarded("sending", partial(_hold_overdue, app, app.clock()))
     for issue_id, name in _half_sent(app, app.clock()):
         done += _guarded(name, partial(_send, app, issue_id, name, stop))
+    done += _guarded("uncertain readers", partial(_reconcile, app))
     done += _guarded("asking for reviews", partial(_reviews, app))
     done += _guarded("confirmations", partial(_confirmations, app))
     done += _guarded("letters", partial(_letters, app))
@@ -173,7 +184,7 @@ def _edition(app: App, edition: Edition, stop: threading.Event | None) -> list[D
             if row.state is IssueState.DRAFT and row.send_at > app.clock() - late_limit:
                 done += _guarded(f"{edition.slug}/{row.week}", partial(_pictures, app, row.id))
         new: list[Done] = []
-        for due in due_for(edition, rows, app.clock(), late_limit):
+        for due in due_for(edition, rows, app.clock(), late_limit, _ahead(app)):
             new += _guarded(f"{edition.slug}/{due.slot.week}", _step(app, edition, due, stop))
         done += new
         if not new or any(one.failed for one in new):
@@ -192,8 +203,8 @@ def _step(app: App, edition: Edition, due: Due, stop: threading.Event | None) ->
             return partial(_approve, app, due, name)
         case Act.HOLD:
             return partial(_hold, app, due, name)
-        case Act.SEND:
-            return partial(_send, app, due.issue_id or 0, name, stop)
+        case Act.SEND | Act.AHEAD:
+            return partial(_send, app, due.issue_id or 0, name, stop, ahead=due.act is Act.AHEAD)
 
 
 def _draft(app: App, edition_id: int, slot: Slot, name: str) -> list[Done]:
@@ -272,9 +283,22 @@ def _hold(app: App, due: Due, name: str) -> list[Done]:
     return [Done(f"{name}: {reason}")]
 
 
-def _send(app: App, issue_id: int, name: str, stop: threading.Event | None) -> list[Done]:
+def _ahead(app: App) -> timedelta:
+    """Return how long before its time an issue may be handed over; none where the provider does not wait."""
+    minutes = app.settings.delivery.ahead
+    return timedelta(minutes=minutes if minutes and isinstance(app.provider, Scheduling) else 0)
+
+
+def _reconcile(app: App) -> list[Done]:
+    found = delivery.reconcile(app.db, app.providers, app.clock())
+    if not found.accepted + found.released:
+        return []
+    return [Done(f"uncertain readers: {found.accepted} have it, {found.released} surely not; {found.held} are left")]
+
+
+def _send(app: App, issue_id: int, name: str, stop: threading.Event | None, *, ahead: bool = False) -> list[Done]:
     try:
-        report = delivery.send(app.db, issue_id, app.post, by_hand=False, stop=stop)
+        report = delivery.send(app.db, issue_id, app.post, by_hand=False, ahead=ahead, stop=stop)
     except Refused as error:
         with app.db.transaction() as session:
             issue = issues.lock_issue(session, issue_id)
@@ -284,7 +308,10 @@ def _send(app: App, issue_id: int, name: str, stop: threading.Event | None) -> l
         raise
     counts = report.tally
     held = f", {counts.uncertain} uncertain" if counts.uncertain else ""
-    what = f"{name}: {report.state}: {counts.accepted} of {counts.expected} accepted{held}"
+    if report.state is IssueState.APPROVED:
+        return []  # it cannot be handed over in advance: it waits for its time
+    at = f", to go out at {report.scheduled_for:%H:%M} UTC" if report.scheduled_for else ""
+    what = f"{name}: {report.state}: {counts.accepted} of {counts.expected} accepted{at}{held}"
     return [Done(f"{what}; {report.reason}", failed=True) if report.reason else Done(what)]
 
 
@@ -297,11 +324,12 @@ def _half_sent(app: App, now: datetime) -> list[tuple[int, str]]:
     due = (state == ChunkState.CLAIMED) | ((state == ChunkState.PLANNED) & (not_before.is_(None) | (not_before <= now)))
     # Nothing left but to say so: a process ended between the last outcome and that.
     unfinished = select(Chunk.id).where(Chunk.issue_id == Issue.id, state != ChunkState.DONE).exists()
+    waits = col(Issue.scheduled_for) > now  # with the provider, for its time
     query = (
         select(Issue.id, Edition.slug, Issue.week)
         .join(Edition, col(Edition.id) == Issue.edition_id)
         .where(Issue.state == IssueState.SENDING, Issue.reason == "", next_try.is_(None) | (next_try <= now))
-        .where(col(Issue.id).in_(select(Chunk.issue_id).where(due)) | ~unfinished)
+        .where(col(Issue.id).in_(select(Chunk.issue_id).where(due)) | (~unfinished & ~func.coalesce(waits, false())))
     )
     with app.db.reading() as session:
         return [(issue_id, f"{slug}/{week}") for issue_id, slug, week in session.exec(query)]

@@ -27,6 +27,9 @@ DEFAULT_FILE = "newsletter.toml"
 ENVIRONMENT_PREFIX = "NEWSLETTER_"
 #: The environment variable that names the settings file.
 FILE_VARIABLE = "NEWSLETTER_CONFIG"
+_LEAST_AHEAD = 30
+#: The largest limit; counts stay within what both databases hold in an integer.
+_MAX_RATE = 1_000_000_000
 
 
 class ProviderSettings(BaseModel, extra="allow"):
@@ -38,6 +41,26 @@ class ProviderSettings(BaseModel, extra="allow"):
     def options(self) -> dict[str, Any]:
         """The options for the provider's constructor."""
         return dict(self.model_extra or {})
+
+
+class DeliverySettings(BaseModel, extra="forbid"):
+    """How issues are handed to the provider."""
+
+    #: Chunks that are under way at the same time in one process.
+    lanes: int = Field(default=2, ge=1, le=16)
+    #: Minutes before its time at which an issue goes to a provider that can send it later and take it back; 0: none.
+    ahead: int = Field(default=60, ge=0, le=4_200)
+    #: A folder for what is just being sent, readable after a crash.
+    journal: Path = Path("sending")
+
+    @field_validator("ahead")
+    @classmethod
+    def _long_enough_to_undo(cls, value: int) -> int:
+        if 0 < value <= _LEAST_AHEAD:
+            raise ValueError(
+                f"give 0 or more than {_LEAST_AHEAD}: an issue can be undone until 10 minutes before its time"
+            )
+        return value
 
 
 class FetchSettings(BaseModel, extra="forbid"):
@@ -110,6 +133,48 @@ class ScoreSettings(BaseModel, extra="forbid"):
     per_topic: int = Field(default=2, ge=1)
 
 
+class WindowSettings(BaseModel, extra="forbid"):
+    """How many mails may go out in any second, minute, hour and day; none: as many as wanted."""
+
+    per_second: int | None = Field(default=None, ge=1, le=_MAX_RATE)
+    per_minute: int | None = Field(default=None, ge=1, le=_MAX_RATE)
+    per_hour: int | None = Field(default=None, ge=1, le=_MAX_RATE)
+    per_day: int | None = Field(default=None, ge=1, le=_MAX_RATE)
+
+
+class RateSettings(WindowSettings, extra="forbid"):
+    """What goes out in all, and what goes to one domain of readers."""
+
+    #: A domain after the @-sign -> what may go there.
+    domains: dict[str, WindowSettings] = Field(default_factory=dict)
+    #: What may go to each domain that is not named, each for itself.
+    other_domains: WindowSettings = Field(default_factory=WindowSettings)
+
+    @field_validator("domains")
+    @classmethod
+    def _names(cls, value: dict[str, WindowSettings]) -> dict[str, WindowSettings]:
+        found: dict[str, WindowSettings] = {}
+        for name, windows in value.items():
+            domain = name.lower()
+            if not re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)+", domain):
+                raise ValueError(f'{name!r} is no domain; write it in quotes, as [rates.domains."example.org"]')
+            if domain in found:
+                raise ValueError(f"{domain} is there twice")
+            found[domain] = windows
+        return found
+
+
+class WarmUpSettings(BaseModel, extra="forbid"):
+    """How a sender's domain that is new to the provider begins: a ceiling for each day, by UTC."""
+
+    #: Mails on the first day; none: there is no ceiling.
+    first: int | None = Field(default=None, ge=1, le=_MAX_RATE)
+    #: A day may have so many times the most that went out on any day before.
+    growth: float = Field(default=2.0, gt=1, le=10)
+    #: Once a day might have so many, there is no ceiling any more.
+    until: int = Field(default=100_000, ge=1, le=_MAX_RATE)
+
+
 class Settings(BaseSettings):
     """All settings of one installation. Paths are relative to the folder of the settings file."""
 
@@ -122,7 +187,12 @@ class Settings(BaseSettings):
     #: A folder with templates that replace ours, file by file.
     templates: Path | None = None
     provider: ProviderSettings = Field(default_factory=ProviderSettings)
+    #: Who carries what the provider surely did not take, while it is out of reach or refuses us.
+    fallback: ProviderSettings | None = None
+    delivery: DeliverySettings = Field(default_factory=DeliverySettings)
     fetch: FetchSettings = Field(default_factory=FetchSettings)
+    rates: RateSettings = Field(default_factory=RateSettings)
+    warm_up: WarmUpSettings = Field(default_factory=WarmUpSettings)
     schedule: ScheduleSettings = Field(default_factory=ScheduleSettings)
     score: ScoreSettings = Field(default_factory=ScoreSettings)
     #: The folder that relative paths start from; set by `load`.

@@ -24,15 +24,15 @@ MODULES = [
     ("module", "line", "contract"),
     [
         ("subscribers/consent.py", "import newsletter.settings", "People know nothing of newsletters"),
-        ("newsletter/providers/smtp.py", "import newsletter.models", "never touch the database"),
+        ("newsletter/providers/smtp/__init__.py", "import newsletter.models", "never touch the database"),
         ("newsletter/render/renderer.py", "import sqlmodel", "never touch the database"),
         ("newsletter/gather/__init__.py", "import newsletter.delivery", "Arrows point down"),
-        ("newsletter/providers/smtp.py", "import newsletter.settings", "Only the edge reads settings"),
-        ("newsletter/providers/smtp.py", "import newsletter.sources", "Arrows point down"),
+        ("newsletter/providers/smtp/__init__.py", "import newsletter.settings", "Only the edge reads settings"),
+        ("newsletter/providers/smtp/__init__.py", "import newsletter.sources", "Arrows point down"),
         ("newsletter/app.py", "import newsletter.schedule", "Arrows point down"),
         ("newsletter/preview/__init__.py", "import newsletter.cli", "Arrows point down"),
         ("newsletter/newsroom/__init__.py", "import newsletter.settings", "Only the edge reads settings"),
-        ("newsletter/testing.py", "import newsletter.db", "never touch the database"),
+        ("newsletter/testing/__init__.py", "import newsletter.db", "never touch the database"),
     ],
 )
 def test_a_forbidden_import_is_caught(tmp_path: Path, module: str, line: str, contract: str) -> None:

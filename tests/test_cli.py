@@ -420,12 +420,6 @@ def test_check_says_last_what_to_mend(newsroom: Run, feeds: FeedServer) -> None:
     assert [line.partition(":")[0] for line in lines[-2:]] == ["MEND  edition fen-weekly", "MEND  source paper-1"]
 
 
-def test_uncertain_readers_are_not_sent_again_without_a_word(newsroom: Run) -> None:
-    said = newsroom("issue", "resume", "fen-weekly", "--uncertain", "resend", code=FAILED)
-    assert "would get it twice" in said.err
-    assert "add --yes" in said.err
-
-
 def test_a_fault_of_ours_is_admitted_without_a_traceback(newsroom: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*args: object, **options: object) -> None:
         raise ZeroDivisionError("boom")

@@ -12,12 +12,23 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy.exc import IntegrityError
-from sqlmodel import Session, SQLModel, select
+from sqlmodel import Session, SQLModel, col, select
 
 from newsletter import db as db_module
 from newsletter.db import Database
 from newsletter.errors import ConfigurationError, SchemaError
-from newsletter.models import Edition, IssueStory, Region, Story, StoryRegion, StorySource
+from newsletter.models import (
+    Chunk,
+    ChunkState,
+    Delivery,
+    DeliveryState,
+    Edition,
+    IssueStory,
+    Region,
+    Story,
+    StoryRegion,
+    StorySource,
+)
 from subscribers.models import MailingList
 from tests.builders import NOW
 from tests.databases import created_database, empty_database
@@ -38,7 +49,7 @@ def schema_objects(db: Database) -> set[str]:
     else:
         query = (
             "SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal "
-            "UNION SELECT prosrc FROM pg_proc WHERE proname = 'consent_append_only'"
+            "UNION SELECT prosrc FROM pg_proc WHERE right(proname, 11) = 'append_only'"
         )
     with db.connect() as connection:
         return set(connection.exec_driver_sql(query).scalars())
@@ -99,6 +110,14 @@ def _upgrade_with_data(kind: str, folder: Path) -> None:
             assert sent == {1: "Ferry reopens\nThe first boat left.", 2: ""}
             assert session.exec(select(StoryRegion)).one().strength == 1.0
             assert session.exec(select(Edition)).one().fall_back is False
+            deliveries = session.exec(select(Delivery).order_by(col(Delivery.id))).all()
+            assert [(one.subscriber_id, one.state, one.detail) for one in deliveries] == [
+                (2, DeliveryState.ACCEPTED, "250 OK"),
+                (1, DeliveryState.UNCERTAIN, "was being sent when the database was upgraded"),
+            ]
+            assert session.exec(select(Chunk)).one().state is ChunkState.DONE
+            session.add(Delivery(issue_id=2, subscriber_id=1, chunk=0, state=DeliveryState.PLANNED, changed_at=NOW))
+            session.flush()  # numbers are still given by the database
 
 
 _OLD_ROWS = (
@@ -126,6 +145,17 @@ _OLD_ROWS = (
         "INSERT INTO issue_story (issue_id, story_id, position, pinned, dropped, headline, summary, score, reasons) "
         f"VALUES ({number}, 1, 0, false, false, '', '', 0, '[]')"
         for number in (1, 2)
+    ),
+    *(
+        "INSERT INTO subscriber (id, address, address_key, name, created_at) "
+        f"VALUES ({number}, 'r{number}@e.example', 'r{number}@e.example', '', '2026-11-01 00:00:00+00:00')"
+        for number in (1, 2)
+    ),
+    "INSERT INTO chunk (issue_id, n, state, tries, worker) VALUES (1, 0, 'claimed', 0, 'host:1:1')",
+    *(
+        "INSERT INTO delivery (id, issue_id, subscriber_id, chunk, state, attempt, address, detail, reference, changed_at) "
+        f"VALUES ('{number:032x}', 1, {number}, {chunk}, '{state}', 1, '', '{said}', '', '2026-11-01 00:00:00+00:00')"
+        for number, chunk, state, said in ((1, 1, "sending", ""), (2, 0, "accepted", "250 OK"))
     ),
 )
 

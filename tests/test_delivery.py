@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -16,8 +18,9 @@ from newsletter import delivery, issues
 from newsletter.db import Database
 from newsletter.delivery import Post, Tally, ledger
 from newsletter.delivery.marked import EXAMPLES, who_else
+from newsletter.delivery.names import name_of
 from newsletter.delivery.planning import plan
-from newsletter.delivery.sending import is_gone, worker_name
+from newsletter.delivery.workers import at_work, is_gone
 from newsletter.errors import ProviderRefused, Refused
 from newsletter.mail import VALUES, Mail, Outcome, Recipient, Sender, Status, block_tags, hole_tag
 from newsletter.models import Chunk, ChunkState, Delivery, DeliveryState, Edition, Issue, IssueState
@@ -146,7 +149,7 @@ def test_what_each_reader_gets(database: Database) -> None:
     assert SIGNER.read(Purpose.UNSUBSCRIBE, recipient.values["token"]) == subscription.id
     assert mail.html == issue.html
     headers = dict(mail.headers_for(recipient.values))
-    assert headers["Message-ID"] == f"<{row.id}@fen.example>"
+    assert headers["Message-ID"] == f"<{name_of(issue.nonce, row.id, row.subscriber_id)}@fen.example>"
     assert headers["List-Id"] == "<fen-weekly.lists.fen.example>"
     assert headers["List-Unsubscribe"].startswith(f"<{BASE}/u/{recipient.values['token']}>, <mailto:weekly@fen.example")
     assert headers["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
@@ -309,7 +312,7 @@ def test_a_refusal_for_policy_is_about_the_reader_once_somebody_was_accepted(dat
     assert report.tally == Tally(expected=4, accepted=2, rejected=2)
     with database.transaction() as session:
         issue = session.get_one(Issue, issue_id)
-        assert delivery.plan_again(session, issue, DeliveryState.REJECTED, NOW) == 2  # a person says: once more
+        assert delivery.plan_again(session, issue, DeliveryState.REJECTED, NOW, "ed") == 2  # a person says: once more
     provider.answers = {}
     assert send(database, issue_id, provider, now).tally == Tally(expected=4, accepted=4)
 
@@ -344,7 +347,7 @@ def test_a_late_acceptance_spares_a_reader_the_second_mail(database: Database) -
     claimed = crashed(database, issue_id, "another-host:17:99")
     send(database, issue_id, Scripted(), NOW + timedelta(hours=1))
     with database.transaction() as session:
-        delivery.plan_again(session, session.get_one(Issue, issue_id), DeliveryState.UNCERTAIN, NOW)
+        delivery.plan_again(session, session.get_one(Issue, issue_id), DeliveryState.UNCERTAIN, NOW, "ed")
         ledger.record(session, claimed, [Outcome(one.delivery_id, Status.ACCEPTED) for one in claimed.readers], NOW)
     provider = Scripted()
     assert send(database, issue_id, provider).tally == Tally(expected=3, accepted=3)
@@ -362,7 +365,7 @@ def test_outcomes_survive_a_database_that_is_busy(database: Database, monkeypatc
         return real(*args, **options)
 
     monkeypatch.setattr(ledger, "record", busy)
-    monkeypatch.setattr("newsletter.delivery.sending._RECORD_WAITS", (0.0,))
+    monkeypatch.setattr("newsletter.delivery.carrying._RECORD_WAITS", (0.0,))
     assert send(database, issue_id, Scripted()).tally == Tally(expected=2, accepted=2)
 
 
@@ -424,8 +427,7 @@ def crashed(database: Database, issue_id: int, worker: str) -> ledger.Claim:
 
 
 def dead_worker() -> str:
-    host, pid, _ = worker_name().split(":")
-    return f"{host}:{pid}:1"  # this process's number, but started at another time
+    return f"{socket.gethostname()}:{os.getpid()}:1:1"  # this process's number, but started at another time
 
 
 def test_a_crash_leaves_uncertain_rows_that_are_never_sent_again_by_themselves(database: Database) -> None:
@@ -450,9 +452,9 @@ def test_uncertain_readers_are_settled_by_hand(
     with database.transaction() as session:
         issue = session.get_one(Issue, issue_id)
         settled = (
-            delivery.accept_uncertain(session, issue, NOW)
+            delivery.accept(session, issue, NOW, "ed")
             if accepted
-            else delivery.plan_again(session, issue, DeliveryState.UNCERTAIN, NOW)
+            else delivery.plan_again(session, issue, DeliveryState.UNCERTAIN, NOW, "ed")
         )
         assert settled == 3
     report = send(database, issue_id, provider)
@@ -530,7 +532,7 @@ def test_a_report_of_an_older_attempt_changes_nothing(database: Database) -> Non
     claimed = crashed(database, issue_id, dead_worker())
     send(database, issue_id, Scripted())
     with database.transaction() as session:
-        delivery.plan_again(session, session.get_one(Issue, issue_id), DeliveryState.UNCERTAIN, NOW)
+        delivery.plan_again(session, session.get_one(Issue, issue_id), DeliveryState.UNCERTAIN, NOW, "ed")
     send(database, issue_id, Scripted())
     with database.transaction() as session:
         outcomes = [Outcome(one.delivery_id, Status.REJECTED, "too late") for one in claimed.readers]
@@ -584,12 +586,11 @@ def test_stopping_between_chunks_leaves_nothing_unclear(database: Database) -> N
 
 
 def test_a_worker_is_known_by_host_number_and_start() -> None:
-    host = worker_name().split(":")[0]
-    assert {worker: is_gone(worker) for worker in (worker_name(), dead_worker(), f"{host}:999999999:5")} == {
-        worker_name(): False,
-        dead_worker(): True,
-        f"{host}:999999999:5": True,
-    }
+    with at_work() as worker:
+        assert is_gone(worker) is False
+        assert is_gone(dead_worker()) is True
+        assert is_gone(f"{socket.gethostname()}:999999999:5:1") is True
+    assert is_gone(worker) is True  # the process lives, but the call has ended
     assert not is_gone("another-host:1:1")  # only its lease tells
     assert not is_gone("nonsense")
 

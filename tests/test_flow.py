@@ -123,7 +123,8 @@ def test_through_sendgrid(newsletter: CommandLine) -> None:
         approve(newsletter)
         report = newsletter("issue", "send", "fen-weekly", "--json").json
         assert (report["state"], report["accepted"]) == ("sent", 1200)
-        assert [len(one["personalizations"]) for one in simulator.requests] == [1000, 200]
+        sizes = sorted(len(one["personalizations"]) for one in simulator.requests)
+        assert (sum(sizes), sizes[0], sizes[-1]) == (1200, 1, 500)  # a new account begins with one
         assert Counter(simulator.arrived()) == {f"reader{number}@example.org": 1 for number in range(1200)}
         one = simulator.delivered[0]
         assert one.address in one.html
@@ -181,17 +182,19 @@ def test_killed_again_and_again(newsletter: CommandLine, database: str, postgres
         if process.returncode != -signal.SIGKILL:
             break
     assert kills >= 3
-    final: dict[str, Any] = newsletter("issue", "resume", "fen-weekly", "--json", code=3).json
+    final: dict[str, Any] = newsletter("issue", "resume", "fen-weekly", "--json", code={0, 3}).json
     status = newsletter("issue", "status", "fen-weekly", "--json").json
     mailed = Counter(receiver(path.read_bytes()) for path in newsletter.outbox())
     assert max(mailed.values()) == 1  # nobody twice
     uncertain = {one["address"] for one in status["troubles"] if one["state"] == "uncertain"}
-    assert len(uncertain) == final["uncertain"] <= kills * 20
+    assert len(uncertain) == final["uncertain"] <= kills * 2  # one for each lane
     everybody = {f"reader{number}@example.org" for number in range(readers)}
     assert set(mailed) | uncertain == everybody  # nobody lost
     assert final["accepted"] + final["uncertain"] == final["expected"] == readers
     assert final["accepted"] == len(set(mailed) - uncertain)
-    settled = newsletter("issue", "resume", "fen-weekly", "--uncertain", "accept", "--json").json
+    if uncertain:
+        newsletter("issue", "resolve", "fen-weekly", "--as", "accepted", "--yes")
+    settled = newsletter("issue", "status", "fen-weekly", "--json").json
     assert (settled["accepted"], settled["uncertain"]) == (readers, 0)
 
 

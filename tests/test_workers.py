@@ -14,7 +14,7 @@ from newsletter.db import Database
 from newsletter.delivery import Post, ledger
 from newsletter.delivery.ledger import Claim
 from newsletter.delivery.planning import plan
-from newsletter.delivery.sending import worker_name
+from newsletter.delivery.workers import at_work
 from newsletter.mail import Outcome, Recipient, Status
 from newsletter.models import DeliveryState, Issue, IssueState
 from tests.builders import NOW
@@ -71,7 +71,7 @@ def planned_again(database: Database, issue_id: int) -> None:
     with database.transaction() as session:
         ledger.hold_orphans(session, issue_id, LATE, lambda worker: None)
     with database.transaction() as session:
-        ledger.plan_again(session, issues.lock_issue(session, issue_id), DeliveryState.UNCERTAIN, LATE)
+        ledger.plan_again(session, issues.lock_issue(session, issue_id), DeliveryState.UNCERTAIN, LATE, "ed")
 
 
 @pytest.mark.parametrize("database", [pytest.param("postgresql", marks=pytest.mark.postgresql)], indirect=True)
@@ -177,11 +177,12 @@ def test_a_report_about_a_settled_attempt_reopens_nothing(database: Database) ->
 
 def test_a_slow_worker_of_this_host_that_lives_is_left_alone(database: Database) -> None:
     issue_id = planned(database, 6)
-    claim(database, issue_id, worker_name())
     stop = threading.Event()
     stop.set()
     post = Post(Scripted(), SIGNER, BASE, lambda: LATE)
-    report = delivery.send(database, issue_id, post, by_hand=False, stop=stop)
+    with at_work() as slow:
+        claim(database, issue_id, slow)
+        report = delivery.send(database, issue_id, post, by_hand=False, stop=stop)
     assert (report.held, report.tally.sending, report.reason) == (0, 3, "")
 
 

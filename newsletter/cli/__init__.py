@@ -24,6 +24,7 @@ from newsletter.cli import (
     source_status,
     story,
     subscriber,
+    suppression,
 )
 from newsletter.cli.base import BUG, FAILED, INTERRUPTED, options, warn
 
@@ -39,7 +40,7 @@ commands = typer.Typer(
 for module in (setup, newsroom, gather, run):
     module.register(commands)
 source_status.register(source.commands)
-for module_group in (source, story, region, edition, mailing_list, subscriber, issue):
+for module_group in (source, story, region, edition, mailing_list, subscriber, suppression, issue):
     commands.add_typer(module_group.commands)
 commands.add_typer(setup.database)
 

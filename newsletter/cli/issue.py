@@ -7,9 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from newsletter.cli import issue_check, issue_edit, issue_explain, issue_preview, issue_sending
+from newsletter.cli import (
+    issue_accounts,
+    issue_check,
+    issue_edit,
+    issue_explain,
+    issue_preview,
+    issue_sending,
+    issue_stopping,
+    issue_trial,
+)
 from newsletter.cli.base import JsonOption, group, open_app, say, say_json, table
-from newsletter.cli.issue_preview import Reader, ReaderOption
 from newsletter.cli.issue_shown import (
     facts_of,
     fetch_pictures,
@@ -26,6 +34,8 @@ if TYPE_CHECKING:
 
 commands = group("issue", "One week's number of an edition, from draft to sent.")
 issue_sending.register(commands)
+issue_stopping.register(commands)
+issue_accounts.register(commands)
 issue_check.register(commands)
 issue_explain.register(commands)
 issue_preview.register(commands)
@@ -103,20 +113,7 @@ def list_(
 
 
 issue_edit.register(commands)
-
-
-@commands.command("test")
-def send_test(
-    issue: IssueArgument,
-    to: Annotated[list[str], typer.Option(help="Who gets the test; may be repeated.")],
-    reader: ReaderOption = Reader.KNOWN,
-) -> None:
-    """Send one marked test through the provider. The ledger is not touched.
-
-    Example: newsletter issue test ukraine-weekly --to me@example.org
-    Example: newsletter issue test ukraine-weekly --to me@example.org --reader new
-    """
-    issue_sending.send_tests(issue, to, reader)
+issue_trial.register(commands)
 
 
 @commands.command()

@@ -1,9 +1,10 @@
-"""The commands of `newsletter issue` that send, and that tell what became of it."""
+"""The commands of `newsletter issue` that send, and go on with it. Each shows first what it will do."""
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict
-from enum import StrEnum
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -20,171 +21,155 @@ from newsletter.cli.base import (
     stop,
     table,
     warn,
+    who,
 )
+from newsletter.cli.issue_shown import accounting_line, find, moment, show_before, some, where_it_stands
 from newsletter.cli.signals import stop_on_signal
 
 if TYPE_CHECKING:
-    from newsletter.cli.issue_preview import Reader
-    from newsletter.delivery import SendReport, Tally
+    from newsletter.app import App
+    from newsletter.delivery import SendReport
+    from newsletter.delivery.forecast import Forecast
+    from newsletter.models import Issue
 
 _IssueArgument = Annotated[
     str, typer.Argument(metavar="ISSUE", help="An edition's name for its latest issue, or edition/2026-W47.")
 ]
-
-
-#: How many readers `status` lists for people; scripts get all.
-_SHOWN = 50
-
-
-class Uncertain(StrEnum):
-    """What to do with readers of whom nobody knows whether they got it."""
-
-    HOLD = "hold"
-    ACCEPT = "accept"
-    RESEND = "resend"
+_YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+_DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and change nothing.")]
 
 
 def register(commands: typer.Typer) -> None:
     """Add this file's commands."""
-    commands.command()(send)
-    commands.command()(resume)
-    commands.command()(status)
+    for command in (send, resume, retry):
+        commands.command()(command)
 
 
-def send(issue: _IssueArgument, json: JsonOption = False) -> None:
+def send(
+    issue: _IssueArgument,
+    at_its_time: Annotated[
+        bool,
+        typer.Option(
+            "--at-its-time", help="Hand it over now, for the provider to send at its time; `issue undo` takes it back."
+        ),
+    ] = False,
+    dry_run: _DryRunOption = False,
+    yes: _YesOption = False,
+    json: JsonOption = False,
+) -> None:
     """Send an approved issue now, to every confirmed reader once. Calling it again sends nothing twice.
 
     Exits with 3 when somebody was refused, waits for another try, or is uncertain.
-    Example: newsletter issue send ukraine-weekly
+    Example: newsletter issue send ukraine-weekly --dry-run
+    Example: newsletter issue send ukraine-weekly --at-its-time, to a provider that can wait
     """
-    _send(issue, json=json)
+    from newsletter.delivery.forecast import forecast
+    from newsletter.errors import Refused
+
+    app = open_app()
+    found, name = find(app, issue)
+    with app.db.reading() as session:
+        expected = forecast(session, found, app.post.carrier, app.clock())
+    if dry_run:
+        _print_forecast(name, found, expected, json=json)
+        return
+    if at_its_time and found.state == "approved" and expected.not_ahead:
+        raise Refused(f"{name} cannot be handed over for its time. {expected.not_ahead} Nothing was done.")
+    if not json:
+        say(_in_one_line(name, found, expected, ahead=at_its_time))
+    if sys.stdin.isatty():  # a script that sends has decided already
+        confirm("Send it?", yes=yes)
+    _send(app, found.id, name, json=json, ahead=at_its_time, why_not_ahead=expected.not_ahead)
 
 
-def resume(
-    issue: _IssueArgument,
-    uncertain: Annotated[
-        Uncertain,
-        typer.Option(help="Readers of a crash: hold leaves them, accept takes them as sent, resend may repeat a mail."),
-    ] = Uncertain.HOLD,
-    rejected: Annotated[bool, typer.Option("--rejected", help="Also try again whom the provider rejected.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    json: JsonOption = False,
-) -> None:
-    """Go on with an issue that stopped half-way. Who surely got it, or may have got it, is not written to again.
+def resume(issue: _IssueArgument, json: JsonOption = False) -> None:
+    """Go on with an issue that was paused, held or stopped half-way. Who got it, or may have, is not written to again.
 
+    One whose sending has not begun goes out at its time again, and not now.
     Example: newsletter issue resume ukraine-weekly
-    Example: newsletter issue resume ukraine-weekly --rejected, once the provider's settings are mended
+    """
+    from newsletter import delivery
+
+    app = open_app()
+    found, name = find(app, issue)
+    if found.state not in {"approved", "sending", "sent"}:
+        warn(f"{name} is {found.state}: there is nothing to go on with.")
+        stop(FAILED)
+    if found.state == "approved":
+        _let_go(app, found.id, name, json=json)
+        return
+    if not json:
+        with app.db.reading() as session:
+            counts = delivery.tally(session, found)
+        why = f" It waited: {found.reason}." if found.reason else ""
+        say(f"{name} goes on: {counts.open} of {some(counts.expected)} left.{why}")
+    _send(app, found.id, name, json=json)
+
+
+def retry(
+    issue: _IssueArgument, dry_run: _DryRunOption = False, yes: _YesOption = False, json: JsonOption = False
+) -> None:
+    """Send again to those whom the provider refused, and to nobody who has the issue. Mend the reason first.
+
+    Example: newsletter issue retry ukraine-weekly --dry-run
     """
     from newsletter import delivery, issues
+    from newsletter.delivery.accounting import reasons
+    from newsletter.errors import Refused
     from newsletter.models import DeliveryState
 
-    if uncertain is Uncertain.RESEND:
-        confirm(
-            "Some of the uncertain readers may already have this issue and would get it twice. Send again?",
-            yes=yes,
-        )
     app = open_app()
-    with app.db.transaction() as session:
-        found = issues.lock_issue(session, issues.find_issue(session, issue).id)
-        name = issues.issue_name(session, found)
-        if found.state not in {"sending", "sent"}:
-            warn(f"{name} is {found.state}; nothing was begun. `newsletter issue send` starts an approved issue.")
-            stop(FAILED)
-        if uncertain is Uncertain.ACCEPT:
-            warn(f"Uncertain readers taken as sent: {delivery.accept_uncertain(session, found, app.clock())}.")
-        elif uncertain is Uncertain.RESEND:
-            again = delivery.plan_again(session, found, DeliveryState.UNCERTAIN, app.clock())
-            warn(f"Uncertain readers planned again: {again}.")
-        if rejected:
-            again = delivery.plan_again(session, found, DeliveryState.REJECTED, app.clock())
-            warn(f"Rejected readers planned again: {again}.")
-    _send(name, json=json)
-
-
-def status(issue: _IssueArgument, json: JsonOption = False) -> None:
-    """Print where an issue stands, with every reader accounted for, and what went wrong for whom.
-
-    Example: newsletter issue status ukraine-weekly
-    """
-    from newsletter import delivery, issues
-
-    app = open_app()
+    found, name = find(app, issue)
     with app.db.reading() as session:
-        found = issues.find_issue(session, issue)
-        name = issues.issue_name(session, found)
         counts = delivery.tally(session, found)
-        troubles = delivery.troubles(session, found.id)
-    if json:
-        say_json(
-            {"issue": name, "state": found.state, "reason": found.reason, "sent_at": found.sent_at}
-            | {"adds_up": counts.adds_up, "troubles": [asdict(one) for one in troubles]}
-            | asdict(counts)
-        )
+        said = reasons(session, found.id, DeliveryState.REJECTED)
+    if found.state == "cancelled":
+        raise Refused(f"{name} was cancelled: {found.reason}. Nobody else gets it.")
+    if dry_run and json:
+        say_json({"issue": name, "rejected": counts.rejected, "reasons": [asdict(one) for one in said]})
         return
-    say(f"{name}: {found.state}{': ' + found.reason if found.reason else ''}")
-    if found.subject:
-        say(f"Subject: {found.subject}")
-    if counts.expected:
-        say(_accounting(counts))
-    if troubles:
-        rows = ((one.address, one.state, one.detail, one.delivery_id) for one in troubles[:_SHOWN])
-        table(("Address", "State", "What was said", "Message-ID begins with"), rows)
-        if len(troubles) > _SHOWN:
-            say(f"... and {len(troubles) - _SHOWN} more; `newsletter issue status {name} --json` has all of them.")
+    if not json:
+        say(f"{name}: {some(counts.rejected)} refused{', most of them with:' if said else '.'}")
+        table(("Readers", "What was said"), ((one.readers, one.detail) for one in said))
+    if dry_run or not counts.rejected:
+        show_before("Nothing was changed.", json=json)
+        return
+    confirm(f"Send to these {counts.rejected} again?", yes=yes)
+    with app.db.transaction() as session:
+        row = issues.lock_issue(session, found.id)
+        delivery.plan_again(session, row, DeliveryState.REJECTED, app.clock(), who())
+    _send(app, found.id, name, json=json)
 
 
-def send_tests(issue: str, to: list[str], reader: Reader) -> None:
-    """Send one marked test to each address, as the reader gets it."""
-    from newsletter import delivery, issues
-    from newsletter.delivery.marked import EXAMPLES
-    from newsletter.mail import Status
-    from newsletter.models import Edition
-    from subscribers.addresses import parse_address
-    from subscribers.models import MailingList
-
-    app = open_app()
-    with app.db.reading() as session:
-        found = issues.find_issue(session, issue)
-        edition = session.get_one(Edition, found.edition_id)
-        mailing_list = session.get_one(MailingList, edition.list_id)
-        mail, findings = issues.render(session, found, app.renderer, app.settings.base_url)
-    for finding in findings:
-        warn(f"{finding.severity} {finding.rule}: {finding.message} {finding.fix}")
-    refused = False
-    for address in to:
-        parse_address(address)  # a slip in the second must not be noticed after the first has gone
-    for address in to:
-        outcome = delivery.send_test(
-            mail, found, edition, mailing_list,
-            to=address, renderer=app.renderer, provider=app.provider, base_url=app.settings.base_url, now=app.clock(),
-            reader=EXAMPLES[reader],
-        )  # fmt: skip
-        if outcome.status is Status.ACCEPTED:
-            say(f"A test went to {address}.")
-        else:
-            refused = True
-            warn(f"{address}: {outcome.status}: {outcome.detail}")
-    if refused:
-        stop(FAILED)
-
-
-def _send(issue: str, *, json: bool) -> None:
+def _let_go(app: App, issue_id: int, name: str, *, json: bool) -> None:
+    """Take the reason from an approved issue, so that it goes out at its time."""
     from newsletter import delivery, issues
 
-    app = open_app()
-    with app.db.reading() as session:
-        found = issues.find_issue(session, issue)
-        name = issues.issue_name(session, found)
+    with app.db.transaction() as session:
+        row = issues.lock_issue(session, issue_id)
+        why, row.reason = row.reason, ""
+        session.add(row)
+        at = issues.local_time(session, row)
+        counts = delivery.tally(session, row)
+    if json:
+        say_json(where_it_stands(name, row, counts))
+        return
+    say(f"{name} waits for nothing any more{f' ({why})' if why else ''}.")
+    if row.send_at > app.clock():
+        say(f"It goes out on {at} by `newsletter run`, or now by `newsletter issue send`.")
+    else:
+        say(f"Its time was {at}: `newsletter run` still sends it if that is not too long ago, `issue send` does now.")
+
+
+def _send(app: App, issue_id: int, name: str, *, json: bool, ahead: bool = False, why_not_ahead: str = "") -> None:
+    from newsletter import delivery
+
     with stop_on_signal() as halt, progress(f"Sending {name}") as advance:
-        report = delivery.send(
-            app.db,
-            found.id,
-            app.post,
-            by_hand=True,
-            stop=halt,
-            progress=lambda counts: advance(counts.expected - counts.open, counts.expected),
-        )
-    _report(name, report, json=json)
+        report = delivery.send(app.db, issue_id, app.post, by_hand=True, ahead=ahead, stop=halt, progress=advance)
+    if report.state == "approved":
+        warn(f"{name} was not handed over, and nothing was changed. {why_not_ahead}".rstrip())
+        stop(FAILED)
+    _report(app, name, report, json=json)
     if halt.is_set() and report.tally.open:
         warn(f"Stopped between two chunks. `newsletter issue resume {name}` goes on.")
     counts = report.tally
@@ -192,34 +177,69 @@ def _send(issue: str, *, json: bool) -> None:
         stop(IN_PART)
 
 
-def _report(name: str, report: SendReport, *, json: bool) -> None:
+def _report(app: App, name: str, report: SendReport, *, json: bool) -> None:
     counts = report.tally
+    undo_until = _undo_until(app, report.scheduled_for)
     if json:
         facts = {"issue": name, "state": report.state, "reason": report.reason, "planned_now": report.planned}
-        say_json(facts | asdict(counts))
+        times = {"scheduled_for": report.scheduled_for, "undo_until": undo_until}
+        say_json(facts | times | asdict(counts))
         return
     say(f"{name}: {report.state}{': ' + report.reason if report.reason else '.'}")
-    say(_accounting(counts))
+    say(accounting_line(counts))
+    if undo_until:
+        say(
+            f"The provider sends it at {moment(report.scheduled_for)}. "
+            f"Until {moment(undo_until)} `newsletter issue undo {name}` takes it back."
+        )
     if report.held:
         warn(f"{report.held} readers were with a worker that died; they are uncertain and were not written to again.")
     if counts.uncertain:
-        warn(f"Uncertain readers are settled with `newsletter issue resume {name} --uncertain accept` or `resend`.")
+        warn(f"Uncertain readers are found out about with `newsletter issue reconcile {name}`, or `resolve`.")
     if counts.planned and counts.next_try:
         warn(
-            f"{counts.planned} readers are tried again from {counts.next_try:%Y-%m-%d %H:%M} UTC on, "
+            f"{counts.planned} readers are tried again from {moment(counts.next_try)} on, "
             f"by `newsletter run` or `newsletter issue resume {name}`."
         )
 
 
-def _accounting(counts: Tally) -> str:
-    parts: list[tuple[int, str]] = [
-        (counts.accepted, "accepted"),
-        (counts.rejected, "rejected"),
-        (counts.suppressed, "left or suppressed meanwhile"),
-        (counts.uncertain, "uncertain"),
-        (counts.sending, "being sent"),
-        (counts.planned, "waiting"),
-    ]
-    listed = ", ".join(f"{number} {what}" for number, what in parts if number)
-    text = f"{counts.expected} readers: {listed}."
-    return text if counts.adds_up else f"{text} THESE DO NOT ADD UP: please report this."
+def _undo_until(app: App, scheduled_for: datetime | None) -> datetime | None:
+    """Return until when what waits for its time can be taken back; None when nothing does."""
+    from newsletter.delivery.undoing import last_moment
+    from newsletter.providers import Scheduling
+
+    if scheduled_for is None or scheduled_for <= app.clock() or not isinstance(app.provider, Scheduling):
+        return None
+    return last_moment(scheduled_for, app.provider)
+
+
+def _in_one_line(name: str, issue: Issue, expected: Forecast, *, ahead: bool) -> str:
+    """Return what `send` is about to do."""
+    calls = f"through {expected.provider} in {some(expected.chunks, 'call')}"
+    when = f", to be sent at {moment(issue.send_at)}" if ahead else ""
+    return f"{name} goes to {some(expected.readers)} {calls}{when}: {expected.subject}"
+
+
+def _print_forecast(name: str, issue: Issue, expected: Forecast, *, json: bool) -> None:
+    if json:
+        facts = {"issue": name, "state": issue.state, "dry_run": True}
+        say_json(facts | asdict(expected) | {"at_least": expected.at_least.total_seconds()})
+        return
+    say(_in_one_line(name, issue, expected, ahead=False))
+    say(f"From {expected.sender}. Content hash {expected.content_hash}.")
+    if issue.expected:
+        say(f"Have it, may have it or were refused, and are not written to: {some(expected.settled)}.")
+    others = [(expected.suppressed, "suppressed"), (expected.pending, "not confirmed"), (expected.left, "gone")]
+    listed = ", ".join(f"{count} {why}" for count, why in others if count)
+    say(f"The list {expected.list_name} has {listed or 'nobody'} besides.")
+    table(("Domain", "Readers"), expected.domains.items())
+    if rest := expected.readers - sum(expected.domains.values()):
+        say(f"... and {some(rest)} of other domains.")
+    if expected.at_least:
+        say(f"With the rates that are set it takes {expected.at_least} (days, hours:minutes:seconds) at least.")
+    if expected.undo_until:
+        until = moment(expected.undo_until)
+        say(f"It can be handed over for its time, {moment(issue.send_at)}, and undone until {until}.")
+    else:
+        say(f"It cannot be handed over in advance. {expected.not_ahead}")
+    say("Nothing was sent or changed: this was a dry run.")

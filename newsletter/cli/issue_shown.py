@@ -10,15 +10,62 @@ from newsletter.cli.base import say, say_json, table, warn
 from newsletter.stories import shorten
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from sqlmodel import Session
 
     from newsletter.app import App
+    from newsletter.delivery import Tally
     from newsletter.issues import LeftOut, Place
     from newsletter.models import Issue
     from newsletter.preflight import Finding
 
 #: Characters of an editor's text that are printed of it.
 _SHOWN = 200
+
+
+def some(count: int, what: str = "reader") -> str:
+    """Return a number with its noun."""
+    plural = "batches" if what == "batch" else f"{what}s"
+    return f"{count} {what if count == 1 else plural}"
+
+
+def moment(at: datetime | None) -> str:
+    """Return a time as the commands write it; "" for none."""
+    return f"{at:%Y-%m-%d %H:%M} UTC" if at else ""
+
+
+def accounting_line(counts: Tally, *, over: bool = False) -> str:
+    """Return how many readers of an issue are in which state, as a sentence; `over`: nobody else is sent to."""
+    parts: list[tuple[int, str]] = [
+        (counts.accepted, "accepted"),
+        (counts.rejected, "rejected"),
+        (counts.suppressed, "left or suppressed meanwhile"),
+        (counts.uncertain, "uncertain"),
+        (counts.sending, "being sent"),
+        (counts.planned, "not sent to" if over else "waiting"),
+    ]
+    listed = ", ".join(f"{number} {what}" for number, what in parts if number)
+    text = f"{some(counts.expected)}: {listed}."
+    return text if counts.adds_up else f"{text} THESE DO NOT ADD UP: please report this."
+
+
+def find(app: App, issue: str) -> tuple[Issue, str]:
+    """Return an issue and its whole name."""
+    from newsletter import issues
+
+    with app.db.reading() as session:
+        found = issues.find_issue(session, issue)
+        return found, issues.issue_name(session, found)
+
+
+def show_before(text: str, *, json: bool) -> None:
+    """Print what is about to be done: beside the document where one is asked for."""
+    (warn if json else say)(text)
+
+
+def where_it_stands(name: str, issue: Issue, counts: Tally) -> dict[str, Any]:
+    return {"issue": name, "state": issue.state, "reason": issue.reason} | asdict(counts)
 
 
 def mention_approval(had_approval: bool, name: str) -> None:

@@ -93,4 +93,5 @@ def pages(app: App) -> FastAPI:
         base_url=app.settings.base_url,
         clock=app.clock,
         templates=app.web_templates,
+        hooks=app.providers,
     )

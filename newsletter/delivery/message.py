@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from newsletter.delivery.ledger import Reader
+from newsletter.delivery.ledger.values import Claim, Reader
 from newsletter.mail import Mail, Recipient, hole_tag
 from newsletter.models import Edition
 from newsletter.render import Language
@@ -52,21 +52,42 @@ def list_headers(mail: Mail, mailing_list: MailingList, base_url: str) -> tuple[
     )
 
 
-def recipient(reader: Reader, edition: Edition, send_at: datetime, signer: Signer, base_url: str) -> Recipient:
-    """Return a claimed reader as the provider needs them. `send_at` is when the issue was to be sent."""
-    token = signer.sign(Purpose.UNSUBSCRIBE, reader.subscription_id)
-    preferences = signer.sign(Purpose.PREFERENCES, reader.subscription_id)
-    values = {
-        "address": reader.address,
-        "name": name_to_show(reader.name),
-        "new": "yes" if reader.since >= send_at - NEW_FOR else "",
-        "since": day_in_words(reader.since, edition),
-        "token": token,
-        "unsubscribe_url": f"{base_url}/u/{token}",
-        "preferences_url": f"{base_url}/p/{preferences}",
-        "delivery_id": reader.delivery_id,
-    }
-    return Recipient(reader.delivery_id, reader.address, reader.name, values)
+class Recipients:
+    """Makes the readers of claims into what a provider needs: a million times for an issue, so what can be is kept."""
+
+    def __init__(self, edition: Edition, send_at: datetime, signer: Signer, base_url: str) -> None:
+        """`send_at` is when the issue was to be sent."""
+        self._edition = edition
+        self._new_since = send_at - NEW_FOR
+        self._signer = signer
+        self._unsubscribe, self._preferences = f"{base_url}/u/", f"{base_url}/p/"
+        #: The day in words, by the quarter of an hour: no time zone changes its day within one.
+        self._days: dict[int, str] = {}
+
+    def of(self, claimed: Claim) -> list[Recipient]:
+        """Return the readers of a claim, in order."""
+        return [self._one(reader, claimed.attempt) for reader in claimed.readers]
+
+    def _one(self, reader: Reader, attempt: int) -> Recipient:
+        token = self._signer.sign(Purpose.UNSUBSCRIBE, reader.subscription_id)
+        preferences = self._signer.sign(Purpose.PREFERENCES, reader.subscription_id)
+        values = {
+            "address": reader.address,
+            "name": name_to_show(reader.name) if reader.name else "",
+            "new": "yes" if reader.since >= self._new_since else "",
+            "since": self._day(reader.since),
+            "token": token,
+            "unsubscribe_url": self._unsubscribe + token,
+            "preferences_url": self._preferences + preferences,
+            "delivery_id": reader.delivery_id,
+        }
+        return Recipient(reader.delivery_id, reader.address, reader.name, values, attempt)
+
+    def _day(self, since: datetime) -> str:
+        quarter = int(since.timestamp()) // 900
+        if (known := self._days.get(quarter)) is None:
+            known = self._days[quarter] = day_in_words(since, self._edition)
+        return known
 
 
 def name_to_show(name: str) -> str:

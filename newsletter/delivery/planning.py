@@ -8,10 +8,6 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Select, func, literal
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.functions import FunctionElement
-from sqlalchemy.types import String
 from sqlmodel import Session, col, select
 
 from newsletter.errors import Refused
@@ -20,30 +16,16 @@ from subscribers.columns import UtcDateTime
 from subscribers.suppression import may_receive
 
 
-class random_id(FunctionElement[str]):  # noqa: N801 - reads as the SQL function it is
-    """128 random bits as 32 hexadecimal digits, made by the database, one for each row."""
-
-    type = String(32)
-    inherit_cache = True
-
-
-@compiles(random_id, "sqlite")
-def _random_id_sqlite(element: random_id, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ARG001
-    return "lower(hex(randomblob(16)))"
-
-
-@compiles(random_id, "postgresql")
-def _random_id_postgresql(element: random_id, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ARG001
-    return "replace(gen_random_uuid()::text, '-', '')"
-
-
 def plan(session: Session, issue: Issue, chunk_size: int, now: datetime) -> int:
     """Freeze the audience of an approved issue: one delivery for each confirmed reader, in chunks. Returns how many.
 
-    Raises Refused when the list has nobody to write to; then nothing is changed.
+    Half of it is nothing: deliveries, chunks and the number expected are one transaction (trust 2.1). Where the issue
+    was taken back before (undo), its deliveries stay, and who has joined since is added. Raises Refused when the list
+    has nobody to write to; then nothing is changed.
     """
     edition = session.get_one(Edition, issue.edition_id)
-    columns = _delivery_columns(issue.id, may_receive(edition.list_id), chunk_size, now)
+    first = session.exec(select(func.coalesce(func.max(Chunk.n) + 1, 0)).where(Chunk.issue_id == issue.id)).one()
+    columns = _delivery_columns(issue.id, may_receive(edition.list_id), first, chunk_size, now)
     # SQLite's grammar needs a WHERE between SELECT and ON CONFLICT.
     rows: Any = sa.select(*columns.values()).where(literal(1) == 1)
     _insert_from(session, Delivery, tuple(columns), rows, ["issue_id", "subscriber_id"])
@@ -53,10 +35,9 @@ def plan(session: Session, issue: Issue, chunk_size: int, now: datetime) -> int:
             f"Nobody on the list of {edition.name} can be written to yet. "
             "Readers count once they confirmed; `newsletter list show` has the numbers."
         )
-    first = literal(ChunkState.PLANNED.value), literal(0), literal("")
-    chunks: Any = (
-        sa.select(literal(issue.id), col(Delivery.chunk), *first).where(col(Delivery.issue_id) == issue.id).distinct()
-    )
+    beginning = literal(ChunkState.PLANNED.value), literal(0), literal("")
+    mine = (col(Delivery.issue_id) == issue.id, col(Delivery.chunk) >= first)
+    chunks: Any = sa.select(literal(issue.id), col(Delivery.chunk), *beginning).where(*mine).distinct()
     _insert_from(session, Chunk, ("issue_id", "n", "state", "tries", "worker"), chunks, ["issue_id", "n"])
     issue.state, issue.expected, issue.sending_since, issue.reason = IssueState.SENDING, planned, now, ""
     session.add(issue)
@@ -64,20 +45,26 @@ def plan(session: Session, issue: Issue, chunk_size: int, now: datetime) -> int:
     return planned
 
 
-def _delivery_columns(issue_id: int, audience: Any, chunk_size: int, now: datetime) -> dict[str, Any]:
+def audience_size(session: Session, edition: Edition) -> int:
+    """Return how many readers an issue would go to now."""
+    audience = may_receive(edition.list_id).subquery()
+    return session.exec(select(func.count()).select_from(audience)).one()
+
+
+def _delivery_columns(issue_id: int, audience: Any, first_chunk: int, chunk_size: int, now: datetime) -> dict[str, Any]:
     """Return column -> expression of a delivery for each reader of the audience, numbered into chunks."""
     readers = audience.subquery()
     number = func.row_number().over(order_by=readers.c.subscriber_id) - 1
     return {
-        "id": random_id(),
         "issue_id": literal(issue_id),
         "subscriber_id": readers.c.subscriber_id,
-        "chunk": number // chunk_size,
+        "chunk": number // chunk_size + first_chunk,
         "state": literal(DeliveryState.PLANNED.value),
         "attempt": literal(0),
         "address": literal(""),
         "detail": literal(""),
         "reference": literal(""),
+        "reported": literal(""),
         "changed_at": literal(now, UtcDateTime()),
     }
 

@@ -1,4 +1,4 @@
-"""Tables about stories, issues and sending. Tables about people are in `subscribers.models`; there is one metadata."""
+"""Tables about stories, editions and issues."""
 
 from __future__ import annotations
 
@@ -237,10 +237,12 @@ class IssueState(StrEnum):
     APPROVED = "approved"
     #: The ledger is planned and readers are being sent to.
     SENDING = "sending"
-    #: No reader is left to send to.
+    #: No reader is left to send to, and its time has come. Set and taken back by the ledger, as the deliveries are.
     SENT = "sent"
     #: Not sent, for the reason given.
     SKIPPED = "skipped"
+    #: Called off after its sending had begun: who has it has it, nobody else gets it.
+    CANCELLED = "cancelled"
 
 
 class Issue(SQLModel, table=True):
@@ -252,7 +254,8 @@ class Issue(SQLModel, table=True):
         UniqueConstraint("edition_id", "number"),
         one_of("state", IssueState),
         CheckConstraint(
-            "state NOT IN ('approved', 'sending', 'sent') OR (content_hash <> '' AND approved_at IS NOT NULL)",
+            "state NOT IN ('approved', 'sending', 'sent', 'cancelled') "
+            "OR (content_hash <> '' AND approved_at IS NOT NULL)",
             name="approved_is_frozen",
         ),
     )
@@ -290,6 +293,8 @@ class Issue(SQLModel, table=True):
     approved_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     approved_by: str = Field(default="", max_length=200)
     sending_since: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    #: It is handed over in advance, to be sent by the provider at this time; until shortly before it can be undone.
+    scheduled_for: datetime | None = Field(default=None, sa_type=UtcDateTime)
     sent_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     #: The frozen mail. `nonce` marks its holes; `content_hash` is over all of these.
     subject: str = Field(default="", sa_column=Column(Text, nullable=False))
@@ -342,74 +347,3 @@ class IssueStory(SQLModel, table=True):
     reasons: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
     #: Headline and summary as the source had them when the issue was approved, to tell an update by.
     sent_text: str = Field(default="", sa_column=Column(Text, nullable=False, server_default=text("''")))
-
-
-class DeliveryState(StrEnum):
-    """Where one reader's copy of one issue stands. The arrows between these are in docs/design.md."""
-
-    #: Waiting for its chunk.
-    PLANNED = "planned"
-    #: Claimed by a worker, which may have handed it to the provider.
-    SENDING = "sending"
-    #: The provider took responsibility.
-    ACCEPTED = "accepted"
-    #: The provider refused it for good.
-    REJECTED = "rejected"
-    #: The reader left or was suppressed after planning; nothing was sent.
-    SUPPRESSED = "suppressed"
-    #: Nobody knows whether the provider took it. Never sent again by itself.
-    UNCERTAIN = "uncertain"
-
-
-class ChunkState(StrEnum):
-    """Where a set of deliveries that is claimed together stands."""
-
-    #: Free to be claimed, from `not_before` on.
-    PLANNED = "planned"
-    #: Claimed by `worker` until `lease_until`.
-    CLAIMED = "claimed"
-    #: Every delivery in it has an outcome, or has moved to another chunk.
-    DONE = "done"
-
-
-class Chunk(SQLModel, table=True):
-    """Deliveries of one issue that are claimed and sent together."""
-
-    __tablename__ = "chunk"
-    __table_args__ = (UniqueConstraint("issue_id", "n"), one_of("state", ChunkState))
-
-    id: int = Field(default=None, primary_key=True)
-    issue_id: int = Field(foreign_key="issue.id")
-    n: int
-    state: ChunkState = Field(sa_type=word_type(ChunkState))
-    #: How often its deliveries were tried before.
-    tries: int = Field(default=0)
-    not_before: datetime | None = Field(default=None, sa_type=UtcDateTime)
-    worker: str = Field(default="", max_length=200)
-    lease_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
-
-
-class Delivery(SQLModel, table=True):
-    """One row for one issue and one reader: the ledger (docs/design.md, trust section 3)."""
-
-    __tablename__ = "delivery"
-    __table_args__ = (
-        UniqueConstraint("issue_id", "subscriber_id"),
-        Index(None, "issue_id", "chunk"),
-        one_of("state", DeliveryState),
-    )
-
-    #: 128 random bits as 32 hexadecimal digits, made by the database; it names the message at the provider.
-    id: str = Field(max_length=32, primary_key=True)
-    issue_id: int = Field(foreign_key="issue.id")
-    subscriber_id: int = Field(foreign_key="subscriber.id")
-    #: The chunk's number within the issue.
-    chunk: int
-    state: DeliveryState = Field(sa_type=word_type(DeliveryState))
-    #: Goes up with every claim; an outcome is recorded only for the claim it belongs to.
-    attempt: int = Field(default=0)
-    #: The address it went to, frozen at the claim.
-    address: str = Field(default="", max_length=320)
-    detail: str = Field(default="", sa_column=Column(Text, nullable=False))
-    reference: str = Field(default="", max_length=200)
-    changed_at: datetime = Field(sa_type=UtcDateTime)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from newsletter.db import Database
 from newsletter.providers import Provider
 from newsletter.render import Renderer
+from newsletter.web import hooks as reports
 from newsletter.web import links, public
 from newsletter.web.guard import Guard, http_problem, our_fault
 from newsletter.web.server import make_server, serve
@@ -32,8 +33,12 @@ def make_web(
     base_url: str,
     clock: Callable[[], datetime],
     templates: Path | None = None,
+    hooks: Mapping[str, object] | None = None,
 ) -> FastAPI:
-    """Return the web application. `templates` is a folder whose files replace those of `templates/web`."""
+    """Return the web application. `templates` is a folder whose files replace those of `templates/web`.
+
+    `hooks` are the providers, by name: "sendgrid" reports to /hooks/sendgrid, if it is Reporting.
+    """
     app = FastAPI(
         title="Newsletter",
         openapi_url=None,
@@ -42,10 +47,11 @@ def make_web(
         # Paths hold readers' tokens: they must not get into traces or exported logs (threat 16).
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
-    app.state.site = Site(db, provider, renderer, signer, base_url, clock, Pages(base_url, templates))
+    app.state.site = Site(db, provider, renderer, signer, base_url, clock, Pages(base_url, templates), hooks or {})
     app.state.sign_ups = SignUps()
     app.add_exception_handler(HTTPException, http_problem)
     app.add_exception_handler(Exception, our_fault)
     app.include_router(public.router)
     app.include_router(links.router)
+    app.include_router(reports.router)
     return app

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
+from threading import Lock
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -72,6 +73,10 @@ class Site:
     base_url: str
     clock: Callable[[], datetime]
     pages: Pages
+    #: The providers that may report, by the last part of the path (/hooks/sendgrid); who is not Reporting may not.
+    hooks: Mapping[str, object] = field(default_factory=dict)
+    #: Held while reports are stored on SQLite, whose writers wait for each other asleep, and not in turn.
+    turn: Lock = field(default_factory=Lock)
 
 
 def _site(request: Request) -> Site:

@@ -1,0 +1,144 @@
+"""Claiming: a worker takes the next chunk that is due, and who has left since planning drops out."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Select, func
+from sqlmodel import Session, col, select
+
+from newsletter.delivery import pace, rates
+from newsletter.delivery.ledger.rows import change, lock_issue, new_chunk
+from newsletter.delivery.ledger.values import ANY_TERMS, LEASE, Claim, Reader, Terms
+from newsletter.delivery.names import name_of
+from newsletter.models import Attempt, Chunk, ChunkState, Delivery, DeliveryState, Edition, IssueState
+from subscribers.models import Subscriber
+from subscribers.suppression import may_receive
+
+_GONE = "left or suppressed before it was sent"
+#: More than any chunk has.
+_ANY = 1_000_000
+
+
+def claim(session: Session, issue_id: int, worker: str, now: datetime, terms: Terms = ANY_TERMS) -> Claim | None:
+    """Take the next chunk that is due, or as much of it as the terms allow; None when nothing may be sent now.
+
+    Who left or was suppressed since planning drops out here. The issue's row is locked, so that what another worker
+    is just recording is seen before anybody is handed out. Where a rate is used up, the issue waits until it is not.
+    """
+    issue = lock_issue(session, issue_id)
+    waiting = issue.next_try_at is not None and issue.next_try_at > now
+    if issue.state is not IssueState.SENDING or issue.reason or waiting:
+        return None
+    chunk = _next_chunk(session, issue_id, now)
+    if chunk is None:
+        return None
+    most = pace.limit(session, terms.provider, terms.first, terms.full or _ANY)
+    allowed = rates.allow(session, terms.limits, terms.provider, terms.sender_domain, most, now)
+    if not allowed.count:
+        issue.next_try_at = allowed.until
+        session.add(issue)
+        return None
+    mine = (Delivery.issue_id == issue_id, Delivery.chunk == chunk.n, Delivery.state == DeliveryState.PLANNED)
+    list_id = session.exec(select(Edition.list_id).where(Edition.id == issue.edition_id)).one()
+    rows = _rows(session, list_id, mine, allowed.count)
+    there = _count(session, mine)
+    if len(rows) < min(there, allowed.count):
+        there -= _drop_gone(session, list_id, mine, now)
+    now_possible = _within_domains(session, chunk, rows, terms, now)
+    there, rows = there - len(rows) + len(now_possible), now_possible
+    taken = chunk if there == len(rows) else _part(session, chunk, rows)
+    attempt = _begin_attempt(session, taken, len(rows), worker, now, terms=terms)
+    rates.book(session, terms.limits, terms.provider, terms.sender_domain, len(rows), now)
+    readers = tuple([Reader(row[0], name_of(issue.nonce, row[0], row[1]), *row[2:]) for row in rows])
+    return Claim(issue_id, taken.id, taken.n, attempt, taken.tries, readers, terms.provider, now)
+
+
+def _next_chunk(session: Session, issue_id: int, now: datetime) -> Chunk | None:
+    """Return the next chunk that is due and that no other worker is taking, locked."""
+    not_before = col(Chunk.not_before)
+    due = (
+        Chunk.issue_id == issue_id,
+        Chunk.state == ChunkState.PLANNED,
+        not_before.is_(None) | (not_before <= now),
+    )
+    query = select(Chunk).where(*due).order_by(col(Chunk.n)).limit(1)
+    return session.exec(query.with_for_update(skip_locked=True)).first()
+
+
+def _drop_gone(session: Session, list_id: int, mine: tuple[Any, ...], now: datetime) -> int:
+    """Mark the deliveries of a chunk whose readers left or were suppressed since planning; return how many."""
+    audience = may_receive(list_id).subquery()
+    stays = sa.exists().where(audience.c.subscriber_id == col(Delivery.subscriber_id))
+    return change(session, (*mine, ~stays), state=DeliveryState.SUPPRESSED, detail=_GONE, changed_at=now)
+
+
+def _rows(session: Session, list_id: int, mine: tuple[Any, ...], most: int) -> list[Any]:
+    """Return number, subscriber, address, name, subscription and since when, of at most `most` readers of a chunk."""
+    readers = may_receive(list_id).subquery()
+    reader = readers.c
+    query: Select[Any] = sa.select(
+        col(Delivery.id),
+        reader.subscriber_id,
+        reader.address,
+        reader.name,
+        reader.subscription_id,
+        reader.since,
+    )
+    query = query.join(readers, reader.subscriber_id == col(Delivery.subscriber_id)).where(*mine)
+    return list(session.execute(query.order_by(col(Delivery.id)).limit(most)))
+
+
+def _count(session: Session, mine: tuple[Any, ...]) -> int:
+    return session.exec(select(func.count()).select_from(Delivery).where(*mine)).one()
+
+
+def _within_domains(session: Session, chunk: Chunk, rows: list[Any], terms: Terms, now: datetime) -> list[Any]:
+    """Return the readers whose servers may be sent to now; the others go into chunks of their own for later."""
+    until = rates.domains(session, terms.limits, terms.provider, [row[2] for row in rows], now)
+    if not until:
+        return rows
+    later: dict[datetime, list[int]] = defaultdict(list)
+    for position, moment in until.items():
+        later[moment].append(rows[position][0])
+    for moment, numbers in later.items():
+        n = new_chunk(session, chunk.issue_id, tries=chunk.tries, not_before=moment).n
+        change(session, [col(Delivery.id).in_(numbers)], chunk=n)
+    return [row for position, row in enumerate(rows) if position not in until]
+
+
+def _part(session: Session, chunk: Chunk, rows: Sequence[Any]) -> Chunk:
+    """Return a new chunk made of these readers of a chunk; the others stay where they are, for another claim."""
+    part = new_chunk(session, chunk.issue_id, tries=chunk.tries)
+    change(session, [col(Delivery.id).in_([row[0] for row in rows])], chunk=part.n)
+    return part
+
+
+def _begin_attempt(session: Session, chunk: Chunk, readers: int, worker: str, now: datetime, *, terms: Terms) -> int:
+    """Write down the attempt before anything is sent, and mark its readers; return its number."""
+    chunk.state = ChunkState.CLAIMED if readers else ChunkState.DONE
+    chunk.worker, chunk.lease_until = worker, now + LEASE if readers else None
+    session.add(chunk)
+    if not readers:
+        session.flush()
+        return 0
+    attempt = Attempt(
+        issue_id=chunk.issue_id,
+        chunk=chunk.n,
+        worker=worker,
+        provider=terms.provider,
+        readers=readers,
+        batch=terms.batch,
+        send_at=terms.send_at,
+        at=now,
+    )
+    session.add(attempt)
+    session.flush()
+    address = select(Subscriber.address).where(col(Subscriber.id) == Delivery.subscriber_id).scalar_subquery()
+    mine = (Delivery.issue_id == chunk.issue_id, Delivery.chunk == chunk.n, Delivery.state == DeliveryState.PLANNED)
+    change(session, mine, state=DeliveryState.SENDING, attempt=attempt.id, address=address, changed_at=now)
+    return attempt.id

@@ -1,0 +1,27 @@
+"""The name of a delivery outside the database: in Message-IDs, at providers, in return paths.
+
+A name is the row's number and 80 bits of a hash keyed with the issue's nonce, over number and reader: "1f4-9c0d...".
+Nobody can make one up, so a bounce to a name is about that delivery; and a ledger that is planned again from the same
+rows gives the same reader the same name, so that a receiver can tell a repeated message (RFC 7352).
+"""
+
+from __future__ import annotations
+
+import re
+from hashlib import blake2b
+
+_MAC_BYTES = 10
+_NAME = re.compile(rf"([0-9a-f]{{1,16}})-[0-9a-f]{{{2 * _MAC_BYTES}}}")
+
+
+def name_of(nonce: str, delivery_id: int, subscriber_id: int) -> str:
+    """Return the name of a delivery, of the issue with this nonce, to this subscriber."""
+    number = f"{delivery_id:x}"
+    signed = f"{number}-{subscriber_id:x}".encode()
+    return f"{number}-{blake2b(signed, key=nonce.encode(), digest_size=_MAC_BYTES).hexdigest()}"
+
+
+def number_in(name: str) -> int | None:
+    """Return the number that a name claims to be of, or None for what is no name. Only `name_of` proves it."""
+    found = _NAME.fullmatch(name)
+    return int(found[1], 16) if found else None
