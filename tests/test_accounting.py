@@ -19,7 +19,6 @@ from newsletter.delivery.ledger.values import Terms
 from newsletter.delivery.planning import plan
 from newsletter.delivery.rates import Limits, WarmUp, Windows
 from newsletter.delivery.resolving import doubtful, settle
-from newsletter.delivery.sending import _in_advance
 from newsletter.delivery.undoing import cancel, pause, undo
 from newsletter.errors import Refused
 from newsletter.feedback import take_in
@@ -363,18 +362,8 @@ def test_how_long_it_takes_at_least(limits: Limits, readers: int, at_least: time
 def test_why_not_ahead_gives_a_reason_exactly_when_it_cannot(
     before: timedelta, readers: int, provider: Later | MemoryProvider
 ) -> None:
-    """The sending decides for itself; what a person is told must be the same (`sending._in_advance`)."""
     ahead = isinstance(provider, Later) and (
         provider.cancel_before + UNDO_AT_LEAST <= before <= provider.schedule_ahead
         and readers <= (provider.max_cancelled - SPARE_BATCHES) * provider.chunk_size
     )
     assert (why_not_ahead(provider, AT, AT - before, readers) == "") == ahead
-
-
-@pytest.mark.parametrize("minutes", [29, 30, 60, 72 * 60, 72 * 60 + 1])
-def test_sending_and_forecast_agree_about_ahead(sqlite_database: Database, minutes: int) -> None:
-    issue_id, provider, now = approved(sqlite_database, readers=3), Later(), AT - timedelta(minutes=minutes)
-    with sqlite_database.reading() as session:
-        issue = session.get_one(Issue, issue_id)
-        edition = session.get_one(Edition, issue.edition_id)
-        assert _in_advance(session, issue, edition, provider, now) == (not why_not_ahead(provider, AT, now, 3))

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from newsletter.delivery import journal as journal_module
-from newsletter.delivery.journal import Journal
+from newsletter.delivery.journal import EVERYBODY, Journal
 from newsletter.errors import Refused
 from newsletter.mail import Outcome, Status
 
@@ -52,6 +52,17 @@ def test_the_order_of_the_readers_makes_no_difference(tmp_path: Path) -> None:
     journal.begin(1, NAMES, never).handing_over(NAMES[2])
     told = journal.testimony(1, [NAMES[2], "no-such-name", NAMES[0]])
     assert statuses(told) == [Status.UNCERTAIN, Status.UNCERTAIN, Status.NOT_TRIED]
+
+
+def test_readers_who_are_handed_over_in_one_call(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    watcher = journal.begin(1, [EVERYBODY], never)
+    assert set(statuses(journal.testimony(1, NAMES))) == {Status.NOT_TRIED}
+    watcher.handing_over(EVERYBODY)
+    assert set(statuses(journal.testimony(1, NAMES))) == {Status.UNCERTAIN}
+    watcher.settled(Outcome(EVERYBODY, Status.ACCEPTED, "202"))
+    told = journal.testimony(1, NAMES)
+    assert told == [Outcome(name, Status.ACCEPTED, "202", "202") for name in NAMES]
 
 
 def test_after_a_restart_of_the_machine_a_missing_mark_means_nothing(

@@ -120,6 +120,17 @@ def test_a_released_delivery_that_was_taken_is_not_sent_again(database: Database
     assert issue.outcomes()[1:] == [(2, 0, "accepted", "event")]
 
 
+def test_that_a_batch_was_processed_proves_nothing_once_it_was_given_back(database: Database) -> None:
+    """A provider may report "processed" when it gets a mail for later: the reader would be lost by it."""
+    issue = out(database, 2, PLANNED, attempt=2)
+    with database.transaction() as session:
+        for number in issue.deliveries:
+            cancelled = AttemptOutcome(attempt_id=2, delivery_id=number, status="cancelled", by="ed", at=NOW)
+            session.add(cancelled)
+    take_in(database, "p", [issue.event(0, PROCESSED), issue.event(1, PROCESSED), issue.event(1, DELIVERED)], NOW)
+    assert [row.state for row in issue.rows()] == [PLANNED, ACCEPTED]
+
+
 def test_a_second_mail_is_counted_once(database: Database) -> None:
     """Trust 3.3, late contradiction: recorded as a duplicate and shown, never hidden."""
     issue = out(database, 2, ACCEPTED, attempt=3)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy.exc import OperationalError
 
 from newsletter.db import Database
 from newsletter.delivery import ledger
-from newsletter.delivery.journal import Journal, Watcher
+from newsletter.delivery.journal import EVERYBODY, Journal, Watcher
 from newsletter.delivery.learning import settle_reported
 from newsletter.delivery.ledger.rows import lock_issue
 from newsletter.delivery.ledger.values import Claim, Terms
@@ -152,7 +152,8 @@ class Lane:
             claimed = ledger.claim(session, self._job.issue_id, self._worker, self._post.clock(), terms)
             if claimed is None or not claimed.readers or journal is None:
                 return claimed, None
-            names = [reader.delivery_id for reader in claimed.readers]
+            one_by_one = isinstance(self._carrier.provider, Watched) and not terms.batch
+            names = [reader.delivery_id for reader in claimed.readers] if one_by_one else [EVERYBODY]
             watcher = journal.begin(claimed.attempt, names, self._stop.is_set)
         journal.reach(self._job.ledger, claimed.attempt)
         return claimed, watcher
@@ -175,10 +176,11 @@ class Lane:
         except ProviderRefused as error:
             return self._refused(claimed, terms, error)
         except Exception as error:
-            # A fault in a provider: nobody can tell what it had handed over, so nothing of this chunk is sent again,
-            # and nothing else is sent until somebody has looked.
+            # A fault in a provider: whom it may have handed over is not sent to again, and nothing else is sent until
+            # somebody has looked.
             what = f"unexpected {type(error).__name__}: {error}"
-            self._record(claimed, outcome_for_all(recipients, Status.UNCERTAIN, what), terms)
+            known = self._post.testimony(claimed.attempt, [one.delivery_id for one in recipients])
+            self._record(claimed, known or outcome_for_all(recipients, Status.UNCERTAIN, what), terms)
             with self._db.transaction() as session:
                 lock_issue(session, self._job.issue_id).reason = f"held: {what}"
             raise
@@ -192,15 +194,14 @@ class Lane:
         provider, mail = self._carrier.provider, self._job.mail
         if watcher and isinstance(provider, Watched) and not terms.batch:
             return provider.send_watched(mail, recipients, watcher)
-        for one in recipients if watcher else ():
-            watcher.handing_over(one.delivery_id)  # type: ignore[union-attr] # there is one in this loop
+        if watcher:
+            watcher.handing_over(EVERYBODY)
         if terms.send_at is not None and isinstance(provider, Scheduling):
             outcomes = provider.schedule(mail, recipients, terms.batch, terms.send_at)
         else:
             outcomes = provider.send(mail, recipients)
-        if watcher:
-            for outcome in outcomes:
-                watcher.settled(outcome)
+        if watcher and len({(outcome.status, outcome.detail) for outcome in outcomes}) == 1:
+            watcher.settled(replace(outcomes[0], delivery_id=EVERYBODY))
         return outcomes
 
     def _refused(self, claimed: Claim, terms: Terms, error: ProviderRefused) -> bool:

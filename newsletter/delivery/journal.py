@@ -34,6 +34,8 @@ _NAME = 16
 _WORDS = _NAME + 1
 _HEADER = 256
 _NOTHING, _HANDED_OVER = 0, 1
+#: Stands for all readers of an attempt: for a provider that gets them in one call.
+EVERYBODY = "*"
 _MARKS = {status: mark for mark, status in enumerate(Status, start=2)}
 _STATUSES = {mark: status for status, mark in _MARKS.items()}
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -50,8 +52,9 @@ class Journal:
         self.folder = folder
 
     def begin(self, attempt: int, names: Sequence[str], stopping: Stopping) -> Watcher:
-        """Return what watches an attempt. Called before the attempt is committed, so that none is without a journal.
+        """Return what watches the readers of an attempt, or EVERYBODY.
 
+        Called before the attempt is committed, so that none is without a journal.
         Raises Refused when the file cannot be written in full: then nothing may be sent.
         """
         header = json.dumps({"attempt": attempt, "boot": _boot()}).encode()
@@ -87,7 +90,8 @@ class Journal:
             return None
         same_boot = header["boot"] == _boot() != ""
         slots = {content[at : at + _NAME]: content[at : at + _SLOT] for at in range(_HEADER, len(content), _SLOT)}
-        return [_outcome(name, slots.get(_hash(name), b""), same_boot=same_boot) for name in names]
+        for_all = slots.get(_hash(EVERYBODY), b"")
+        return [_outcome(name, slots.get(_hash(name), for_all), same_boot=same_boot) for name in names]
 
     def end(self, attempt: int) -> None:
         """Remove an attempt's journal, once what it says is in the ledger."""

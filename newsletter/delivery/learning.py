@@ -25,7 +25,7 @@ from sqlalchemy import select as select_columns
 from sqlalchemy.sql.elements import SQLCoreOperations
 from sqlmodel import Session, col, select
 
-from newsletter.delivery.ledger.rows import DUPLICATE, EVENT, keep, note
+from newsletter.delivery.ledger.rows import CANCELLED, DUPLICATE, EVENT, keep, note
 from newsletter.mail import Kind, Status
 from newsletter.models import AttemptOutcome, Delivery, DeliveryState, Issue, ReportedEvent
 
@@ -212,6 +212,8 @@ def _move_on(session: Session, rows: list[_Row], reports: Sequence[Report]) -> N
 def _settle(session: Session, rows: list[_Row], now: datetime) -> Learned:
     """Write what the stored events of these deliveries prove."""
     found = _found(session, rows)
+    for delivery_id, attempt in _given_back(session, [row for row in rows if row.state is DeliveryState.PLANNED]):
+        found[delivery_id].discard((attempt, Kind.PROCESSED))  # that it had it is known; it gave it back
     told = _told(session, rows)
     changed: list[dict[str, Any]] = []
     notes: list[dict[str, Any]] = []
@@ -242,6 +244,17 @@ def _found(session: Session, rows: list[_Row]) -> dict[int, set[tuple[int, Kind]
         for delivery_id, attempt, kind in session.execute(query.where(mine)):
             found[delivery_id].add((attempt, kind))
     return found
+
+
+def _given_back(session: Session, rows: list[_Row]) -> set[tuple[int, int]]:
+    """Return the (delivery, attempt) pairs of batches that were cancelled before their time."""
+    given: set[tuple[int, int]] = set()
+    query = select_columns(*map(col, (AttemptOutcome.delivery_id, AttemptOutcome.attempt_id)))
+    for ids in portions(row.id for row in rows):
+        mine = among(session, col(AttemptOutcome.delivery_id), ids)
+        cancelled = query.where(mine, col(AttemptOutcome.status) == CANCELLED)
+        given |= {(delivery_id, attempt) for delivery_id, attempt in session.execute(cancelled)}
+    return given
 
 
 def _told(session: Session, rows: list[_Row]) -> dict[int, set[tuple[int, str]]]:

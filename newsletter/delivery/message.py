@@ -19,6 +19,8 @@ from subscribers.tokens import Purpose, Signer
 #: Who joined the list at most this long before an issue's time is new to it: "this month", whichever month it is.
 NEW_FOR = timedelta(days=31)
 _NAME_LENGTH = 100
+#: Names that are shown as they are.
+_PLAIN = re.compile(rf"(?=.{{0,{_NAME_LENGTH}}}\Z)(?:[A-Za-z0-9.,'-]+(?: [A-Za-z0-9.,'-]+)*)?")
 #: Marks of reading direction that `display_text` leaves to texts longer than a name.
 _DIRECTION = re.compile("[\u061c\u200e\u200f]")
 
@@ -95,6 +97,8 @@ def name_to_show(name: str) -> str:
 
     It has no control characters and nothing that turns the reading direction of the text around it.
     """
+    if _PLAIN.fullmatch(name):  # as most are
+        return name
     return shortened(display_text(_DIRECTION.sub("", name)), _NAME_LENGTH)
 
 

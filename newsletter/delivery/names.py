@@ -16,9 +16,21 @@ _NAME = re.compile(rf"([0-9a-f]{{1,16}})-[0-9a-f]{{{2 * _MAC_BYTES}}}")
 
 def name_of(nonce: str, delivery_id: int, subscriber_id: int) -> str:
     """Return the name of a delivery, of the issue with this nonce, to this subscriber."""
-    number = f"{delivery_id:x}"
-    signed = f"{number}-{subscriber_id:x}".encode()
-    return f"{number}-{blake2b(signed, key=nonce.encode(), digest_size=_MAC_BYTES).hexdigest()}"
+    return Names(nonce).of(delivery_id, subscriber_id)
+
+
+class Names:
+    """Makes the names of one issue's deliveries: the key is worked into the hash once."""
+
+    def __init__(self, nonce: str) -> None:
+        self._keyed = blake2b(key=nonce.encode(), digest_size=_MAC_BYTES)
+
+    def of(self, delivery_id: int, subscriber_id: int) -> str:
+        """Return what `name_of` returns."""
+        number = f"{delivery_id:x}"
+        hashed = self._keyed.copy()
+        hashed.update(f"{number}-{subscriber_id:x}".encode())
+        return f"{number}-{hashed.hexdigest()}"
 
 
 def number_in(name: str) -> int | None:

@@ -7,17 +7,16 @@ ledger, the provider has the other's readers.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-
-from sqlmodel import Session
+from datetime import datetime
 
 from newsletter.db import Database
 from newsletter.delivery import ledger
 from newsletter.delivery.accounting import Tally, tally
 from newsletter.delivery.carrying import Job, Lane, Post
+from newsletter.delivery.forecast import why_not_ahead
 from newsletter.delivery.learning import settle_reported
 from newsletter.delivery.ledger.rows import lock_issue
 from newsletter.delivery.message import with_list_headers
@@ -25,16 +24,12 @@ from newsletter.delivery.planning import audience_size, plan
 from newsletter.delivery.restoring import ledger_id, older_copy
 from newsletter.delivery.workers import at_work, is_gone
 from newsletter.errors import Refused
+from newsletter.mail import Outcome
 from newsletter.models import Edition, Issue, IssueState
-from newsletter.providers import Provider, Scheduling
 from subscribers.models import MailingList
 
 #: After so many stops in mid-chunk the schedule leaves an issue to a person.
 MAX_STOPS = 3
-#: An issue is handed over in advance only when it can be taken back for so long after that (trust 3.3).
-UNDO_AT_LEAST = timedelta(minutes=20)
-#: Batches beyond the planned chunks: small ones of a new account, readers who were put off.
-_SPARE_BATCHES = 20
 
 
 @dataclass(frozen=True)
@@ -136,14 +131,15 @@ def _begin(db: Database, issue_id: int, post: Post, *, by_hand: bool, ahead: boo
         mail = with_list_headers(issue.frozen_mail(), edition, mailing_list, issue.week, post.base_url)
         planned = 0
         if issue.state is IssueState.APPROVED:
-            if ahead and not _in_advance(session, issue, edition, post.provider, now):
+            if ahead and why_not_ahead(post.provider, issue.send_at, now, audience_size(session, edition)):
                 return None
             planned = plan(session, issue, post.provider.chunk_size, now)
             issue.scheduled_for = issue.send_at if ahead else None
         if by_hand:
             issue.reason, issue.next_try_at, issue.put_off, issue.stops = "", None, 0, 0
             issue.sending_since = now  # from now on the limit counts anew
-        held = ledger.hold_orphans(session, issue_id, now, is_gone, post.testimony)
+        asked: list[int] = []
+        held = ledger.hold_orphans(session, issue_id, now, is_gone, _noting(post.testimony, asked))
         if held or by_hand:  # what the provider told of them meanwhile
             held = max(0, held - settle_reported(session, issue_id, now))
         issue.stops += bool(held)
@@ -152,14 +148,17 @@ def _begin(db: Database, issue_id: int, post: Post, *, by_hand: bool, ahead: boo
         waiting = issue.next_try_at is not None and issue.next_try_at > now
         session.flush()
         job = Job(issue_id, mail, edition, issue.send_at, issue.scheduled_for, ledger_id(session))
-        return _Begun(job, planned, held, not issue.reason and not waiting, tally(session, issue))
+        begun = _Begun(job, planned, held, not issue.reason and not waiting, tally(session, issue))
+    for attempt in asked if post.journal else ():
+        post.journal.end(attempt)  # type: ignore[union-attr] # what it said is in the ledger now
+    return begun
 
 
-def _in_advance(session: Session, issue: Issue, edition: Edition, provider: Provider, now: datetime) -> bool:
-    """Tell whether an issue can be handed over in advance and be taken back for a while."""
-    if not isinstance(provider, Scheduling):
-        return False
-    in_time = provider.cancel_before + UNDO_AT_LEAST <= issue.send_at - now <= provider.schedule_ahead
-    return (
-        in_time and audience_size(session, edition) <= (provider.max_cancelled - _SPARE_BATCHES) * provider.chunk_size
-    )
+def _noting(testimony: ledger.Testimony, asked: list[int]) -> ledger.Testimony:
+    """Return a testimony that also keeps of which attempts it was asked."""
+
+    def ask(attempt: int, names: Sequence[str]) -> list[Outcome] | None:
+        asked.append(attempt)
+        return testimony(attempt, names)
+
+    return ask

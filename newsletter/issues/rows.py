@@ -181,7 +181,7 @@ def about_edition(session: Session, edition_id: int, story_ids: Iterable[int]) -
 
 def require_open(issue: Issue, name: str) -> None:
     """Raise Refused when the issue can no longer change."""
-    if issue.state in {IssueState.SENDING, IssueState.SENT}:
+    if issue.state in {IssueState.SENDING, IssueState.SENT, IssueState.CANCELLED}:
         raise Refused(f"{name} is {issue.state}: what readers got does not change any more.")
 
 

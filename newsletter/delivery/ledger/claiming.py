@@ -14,7 +14,7 @@ from sqlmodel import Session, col, select
 from newsletter.delivery import pace, rates
 from newsletter.delivery.ledger.rows import change, lock_issue, new_chunk
 from newsletter.delivery.ledger.values import ANY_TERMS, LEASE, Claim, Reader, Terms
-from newsletter.delivery.names import name_of
+from newsletter.delivery.names import Names
 from newsletter.models import Attempt, Chunk, ChunkState, Delivery, DeliveryState, Edition, IssueState
 from subscribers.models import Subscriber
 from subscribers.suppression import may_receive
@@ -45,7 +45,7 @@ def claim(session: Session, issue_id: int, worker: str, now: datetime, terms: Te
         return None
     mine = (Delivery.issue_id == issue_id, Delivery.chunk == chunk.n, Delivery.state == DeliveryState.PLANNED)
     list_id = session.exec(select(Edition.list_id).where(Edition.id == issue.edition_id)).one()
-    rows = _rows(session, list_id, mine, allowed.count)
+    rows = _rows(session, list_id, issue_id, chunk.n, allowed.count)
     there = _count(session, mine)
     if len(rows) < min(there, allowed.count):
         there -= _drop_gone(session, list_id, mine, now)
@@ -54,7 +54,13 @@ def claim(session: Session, issue_id: int, worker: str, now: datetime, terms: Te
     taken = chunk if there == len(rows) else _part(session, chunk, rows)
     attempt = _begin_attempt(session, taken, len(rows), worker, now, terms=terms)
     rates.book(session, terms.limits, terms.provider, terms.sender_domain, len(rows), now)
-    readers = tuple([Reader(row[0], name_of(issue.nonce, row[0], row[1]), *row[2:]) for row in rows])
+    name_of = Names(issue.nonce).of
+    readers = tuple(
+        [
+            Reader(number, name_of(number, subscriber), address, name, subscription, since)
+            for number, subscriber, address, name, subscription, since in rows
+        ]
+    )
     return Claim(issue_id, taken.id, taken.n, attempt, taken.tries, readers, terms.provider, now)
 
 
@@ -77,20 +83,19 @@ def _drop_gone(session: Session, list_id: int, mine: tuple[Any, ...], now: datet
     return change(session, (*mine, ~stays), state=DeliveryState.SUPPRESSED, detail=_GONE, changed_at=now)
 
 
-def _rows(session: Session, list_id: int, mine: tuple[Any, ...], most: int) -> list[Any]:
+def _rows(session: Session, list_id: int, issue_id: int, chunk: int, most: int) -> list[Any]:
     """Return number, subscriber, address, name, subscription and since when, of at most `most` readers of a chunk."""
-    readers = may_receive(list_id).subquery()
-    reader = readers.c
-    query: Select[Any] = sa.select(
-        col(Delivery.id),
-        reader.subscriber_id,
-        reader.address,
-        reader.name,
-        reader.subscription_id,
-        reader.since,
+    delivery: Any = Delivery.__table__  # type: ignore[attr-defined] # rows as they are: a million are read
+    reader = may_receive(list_id).subquery().c
+    mine = (
+        delivery.c.issue_id == issue_id,
+        delivery.c.chunk == chunk,
+        delivery.c.state == DeliveryState.PLANNED,
+        reader.subscriber_id == delivery.c.subscriber_id,
     )
-    query = query.join(readers, reader.subscriber_id == col(Delivery.subscriber_id)).where(*mine)
-    return list(session.execute(query.order_by(col(Delivery.id)).limit(most)))
+    columns = reader.subscriber_id, reader.address, reader.name, reader.subscription_id, reader.since
+    query: Select[Any] = sa.select(delivery.c.id, *columns).where(*mine).order_by(delivery.c.id).limit(most)
+    return list(session.connection().execute(query))
 
 
 def _count(session: Session, mine: tuple[Any, ...]) -> int:

@@ -23,6 +23,7 @@ TRANSITIONS: frozenset[tuple[DeliveryState, DeliveryState]] = frozenset(
         *((S.UNCERTAIN, to) for to in (S.ACCEPTED, S.REJECTED, S.PLANNED)),
         (S.REJECTED, S.PLANNED),
         (S.ACCEPTED, S.PLANNED),
+        (S.ACCEPTED, S.UNCERTAIN),
     }
 )
 
@@ -90,9 +91,9 @@ class Settled:
             self.refusal = ""
 
     @property
-    def accepted(self) -> int:
-        """How many were accepted."""
-        return sum(1 for _, consequence, _ in self.final if consequence.state is S.ACCEPTED)
+    def anybody_accepted(self) -> bool:
+        """Whether anybody was."""
+        return any(follows.state is S.ACCEPTED for _, follows, _ in self.final)
 
 
 def settle(claimed: Claim, outcomes: Sequence[Outcome], *, anybody_accepted: bool) -> Settled:

@@ -87,7 +87,8 @@ def release(session: Session, claimed: Claim, reason: str, now: datetime, *, ter
     rows = [outcome_row(number, claimed.attempt, DeliveryState.PLANNED) for number in open_numbers]
     write(session, rows, now)
     keep(session, [note(claimed.attempt, RELEASED, WORKER, now, detail=reason, readers=len(rows))])
-    _settle_rates(session, claimed, terms, now, sent=[], rest=claimed.readers)
+    if terms.limits:
+        _settle_rates(session, claimed, terms, now, sent=[], rest=claimed.readers)
     reopen(issue)
     issue.reason = reason or issue.reason
     chunk.state, chunk.worker, chunk.lease_until = ChunkState.PLANNED, "", None
@@ -111,18 +112,18 @@ def finish(session: Session, issue_id: int, now: datetime) -> None:
 
 def _learn(session: Session, claimed: Claim, settled: Settled, terms: Terms, now: datetime) -> None:
     """Keep what the answer says about the account: its pace, and what was really used of its rates."""
-    answered = sum(1 for _, follows, _ in settled.final if follows.state is not DeliveryState.UNCERTAIN)
-    taken = answered if settled.accepted else 0  # who was rejected by name was looked at
-    pace.learn(session, claimed.provider, terms.first, terms.full, taken, len(claimed.readers), now)
-    sent = [reader for reader, _, _ in settled.final] + [reader for reader, _ in settled.later]
-    _settle_rates(session, claimed, terms, now, sent=sent, rest=[reader for reader, _ in settled.not_tried])
+    if terms.first:
+        answered = sum(1 for _, follows, _ in settled.final if follows.state is not DeliveryState.UNCERTAIN)
+        taken = answered if settled.anybody_accepted else 0  # who was rejected by name was looked at
+        pace.learn(session, claimed.provider, terms.first, terms.full, taken, len(claimed.readers), now)
+    if terms.limits:
+        sent = [reader for reader, _, _ in settled.final] + [reader for reader, _ in settled.later]
+        _settle_rates(session, claimed, terms, now, sent=sent, rest=[reader for reader, _ in settled.not_tried])
 
 
 def _settle_rates(
     session: Session, claimed: Claim, terms: Terms, now: datetime, *, sent: Sequence[Reader], rest: Sequence[Reader]
 ) -> None:
-    if not terms.limits:
-        return
     went, not_tried = [reader.address for reader in sent], [reader.address for reader in rest]
     rates.settle(
         session, terms.limits, claimed.provider, terms.sender_domain,
@@ -205,7 +206,7 @@ def _note_of(claimed: Claim, reader: Reader, outcome: Outcome, by: str, now: dat
 
 def _wait_or_go_on(issue: Issue, settled: Settled, now: datetime) -> None:
     """Set when the issue may be tried again. A hold and a wait that another worker was told stay as they are."""
-    if settled.accepted:
+    if settled.anybody_accepted:
         issue.put_off = 0  # there is progress: the waits begin anew
     if settled.not_tried:
         wait = settled.retry_after or min(FIRST_WAIT * 2 ** min(issue.put_off, 8), LONGEST_WAIT).total_seconds()
