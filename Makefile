@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 JOBS ?= 2
 
-.PHONY: help demo test check bench fuzz quality serve format words lock cli-docs clean
+.PHONY: help demo test check bench fuzz faults quality serve format words lock cli-docs clean
 
 help:  ## Print the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -36,10 +36,14 @@ check: $(STAMP)  ## Types, lint, format, arrows between modules
 bench: $(STAMP)  ## Measure; nothing here is a test
 	@sh scripts/chromium.sh
 	@sh scripts/mail-tools.sh
+	@sh scripts/postfix.sh
 	@for script in bench/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
 fuzz: $(STAMP)  ## Read 50,000 damaged documents with every parser (make test reads 5,000)
 	@$(BIN)/python -m tests.fuzz --cases 50000 --seed 0
+
+faults: $(STAMP)  ## Kill, cut and confuse a sending a thousand times; print what was lost, repeated and held
+	@sh scripts/with-postgresql.sh $(BIN)/python -m tests.faults --kills 1000
 
 quality: $(STAMP)  ## Precision and recall of regions and of grouping, on the labelled set
 	@$(BIN)/python bench/quality.py --halves

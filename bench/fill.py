@@ -21,10 +21,10 @@ _STORY = "Der Stadtrat beschloss am Dienstag, die Brücke im Frühjahr für zwö
 _HTML_BYTES, _TEXT_BYTES = 38_000, 9_000
 
 
-def example_mail() -> Mail:
+def example_mail(html_bytes: int = _HTML_BYTES, text_bytes: int = _TEXT_BYTES) -> Mail:
     """Return a mail of a usual size, with every hole and two blocks in each part."""
-    html = _part("<p>{}</p>\n", _HTML_BYTES, hole_tags(NONCE, html=True), block_tags(NONCE, html=True))
-    text = _part("{}\n\n", _TEXT_BYTES, hole_tags(NONCE, html=False), block_tags(NONCE, html=False))
+    html = _part("<p>{}</p>\n", html_bytes, hole_tags(NONCE, html=True), block_tags(NONCE, html=True))
+    text = _part("{}\n\n", text_bytes, hole_tags(NONCE, html=False), block_tags(NONCE, html=False))
     return Mail("Die Brücke", html, text, Sender("Fen Weekly", "weekly@news.example.org"), NONCE)
 
 

@@ -46,7 +46,12 @@ class CommandLine:
             timeout=120,
         )
         assert "Traceback" not in done.stderr, done.stderr
-        assert done.returncode in ({code} if isinstance(code, int) else code), (words, done.returncode, done.stdout, done.stderr)
+        assert done.returncode in ({code} if isinstance(code, int) else code), (
+            words,
+            done.returncode,
+            done.stdout,
+            done.stderr,
+        )
         return Ran(done.returncode, done.stdout, done.stderr)
 
     def set_up(self, feed_url: str, *, base_url: str = "https://news.example.org", settings: str = "") -> None:
