@@ -359,7 +359,7 @@ def test_outcomes_survive_a_database_that_is_busy(database: Database, monkeypatc
     _, issue_id = approved(database, readers=2)
     real, failures = ledger.record, iter([True, False])
 
-    def busy(*args: Any, **options: Any) -> bool:
+    def busy(*args: Any, **options: Any) -> ledger.Recorded:
         if next(failures):
             raise OperationalError("UPDATE", {}, Exception("database is locked"))
         return real(*args, **options)

@@ -49,6 +49,8 @@ def claim(session: Session, issue_id: int, worker: str, now: datetime, terms: Te
     there = _count(session, mine)
     if len(rows) < min(there, allowed.count):
         there -= _drop_gone(session, list_id, mine, now)
+        # On PostgreSQL more may have left since the first look.
+        rows = _rows(session, list_id, issue_id, chunk.n, allowed.count)
     now_possible = _within_domains(session, chunk, rows, terms, now)
     there, rows = there - len(rows) + len(now_possible), now_possible
     taken = chunk if there == len(rows) else _part(session, chunk, rows)
@@ -95,7 +97,7 @@ def _rows(session: Session, list_id: int, issue_id: int, chunk: int, most: int) 
     )
     columns = reader.subscriber_id, reader.address, reader.name, reader.subscription_id, reader.since
     query: Select[Any] = sa.select(delivery.c.id, *columns).where(*mine).order_by(delivery.c.id).limit(most)
-    return list(session.connection().execute(query))
+    return list(session.connection().execute(query).fetchall())
 
 
 def _count(session: Session, mine: tuple[Any, ...]) -> int:
