@@ -43,7 +43,7 @@ fuzz: $(STAMP)  ## Read 50,000 damaged documents with every parser (make test re
 	@$(BIN)/python -m tests.fuzz --cases 50000 --seed 0
 
 faults: $(STAMP)  ## Kill, cut and confuse a sending a thousand times; print what was lost, repeated and held
-	@sh scripts/with-postgresql.sh $(BIN)/python -m tests.faults --kills 1000
+	@sh scripts/with-postgresql.sh $(BIN)/python -m tests.faults --kills 1000 --recipients 20000
 
 quality: $(STAMP)  ## Precision and recall of regions and of grouping, on the labelled set
 	@$(BIN)/python bench/quality.py --halves
