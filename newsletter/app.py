@@ -85,6 +85,10 @@ class App:
         """What carries mail that the provider does not take, if there is any. Raises as `provider` does."""
         if self.settings.fallback is None:
             return None
+        if self.settings.fallback.use == self.settings.provider.use:
+            raise ConfigurationError(
+                "fallback.use is the same as provider.use, so reports could not be told apart. Name another kind there."
+            )
         try:
             return self._load(self.settings.fallback)
         except ConfigurationError as error:
@@ -148,7 +152,7 @@ class App:
         """What sending an issue needs."""
         fallback = None
         if self.fallback is not None and self.settings.fallback is not None:
-            fallback = Carrier(self.fallback, self.settings.fallback.use)
+            fallback = Carrier(self.fallback, self.settings.fallback.use, self.limits)
         return Post(
             self.provider,
             self.signer,

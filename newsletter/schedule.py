@@ -338,7 +338,8 @@ def _half_sent(app: App, now: datetime) -> list[tuple[int, str]]:
 def _hold_overdue(app: App, now: datetime) -> list[Done]:
     """Hold the issues whose sending has gone on past the limit: the rest of the readers would get old news."""
     limit = app.settings.schedule.late_limit
-    overdue = (Issue.state == IssueState.SENDING, Issue.reason == "")
+    waits = col(Issue.scheduled_for) > now  # with the provider, for its time
+    overdue = (Issue.state == IssueState.SENDING, Issue.reason == "", ~func.coalesce(waits, false()))
     done = []
     with app.db.transaction() as session:
         query = select(Issue).where(*overdue, col(Issue.sending_since) < now - timedelta(hours=limit))

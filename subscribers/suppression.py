@@ -22,8 +22,10 @@ _NOTE_LIMIT = 500
 def suppress(session: Session, key: str, reason: SuppressionReason, note: str, now: datetime) -> bool:
     """Never write to the address with this key again; return False when that was so already.
 
-    The first reason and its time stay: they are what explains the mails that were not sent.
+    The first reason and its time stay: they are what explains the mails that were not sent. The reader's row is locked:
+    who is just being claimed for a mail is suppressed after it.
     """
+    session.exec(select(Subscriber.id).where(Subscriber.address_key == key).with_for_update()).all()
     row = {"address_key": key, "reason": reason, "note": one_line(note, _NOTE_LIMIT), "at": now}
     return bool(insert_missing(session, Suppression, [row], unique=["address_key"]))
 

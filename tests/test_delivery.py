@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -20,7 +19,7 @@ from newsletter.delivery import Post, Tally, ledger
 from newsletter.delivery.marked import EXAMPLES, who_else
 from newsletter.delivery.names import name_of
 from newsletter.delivery.planning import plan
-from newsletter.delivery.workers import at_work, is_gone
+from newsletter.delivery.workers import at_work, here, is_gone
 from newsletter.errors import ProviderRefused, Refused
 from newsletter.mail import VALUES, Mail, Outcome, Recipient, Sender, Status, block_tags, hole_tag
 from newsletter.models import Chunk, ChunkState, Delivery, DeliveryState, Edition, Issue, IssueState
@@ -427,7 +426,7 @@ def crashed(database: Database, issue_id: int, worker: str) -> ledger.Claim:
 
 
 def dead_worker() -> str:
-    return f"{socket.gethostname()}:{os.getpid()}:1:1"  # this process's number, but started at another time
+    return f"{here()}:{os.getpid()}:1:1"  # this process's number, but started at another time
 
 
 def test_a_crash_leaves_uncertain_rows_that_are_never_sent_again_by_themselves(database: Database) -> None:
@@ -589,7 +588,7 @@ def test_a_worker_is_known_by_host_number_and_start() -> None:
     with at_work() as worker:
         assert is_gone(worker) is False
         assert is_gone(dead_worker()) is True
-        assert is_gone(f"{socket.gethostname()}:999999999:5:1") is True
+        assert is_gone(f"{here()}:999999999:5:1") is True
     assert is_gone(worker) is True  # the process lives, but the call has ended
     assert not is_gone("another-host:1:1")  # only its lease tells
     assert not is_gone("nonsense")

@@ -366,7 +366,7 @@ class LedgerMachine(RuleBasedStateMachine):
         ]
 
     def _hold(self, is_gone: Callable[[str], bool | None]) -> None:
-        def testimony(attempt: int, _: Sequence[str]) -> list[Outcome] | None:
+        def testimony(_: str, attempt: int, __: Sequence[str]) -> list[Outcome] | None:
             return self.hands[attempt].testimony
 
         with self.db.transaction() as session:

@@ -92,7 +92,9 @@ assert TestClient(pages(open_app())).get("/editions/fen-weekly").status_code == 
 def test_everything_imported_is_a_declared_dependency() -> None:
     """The wheel is tested beside the development environment, which brings what the metadata may lack."""
     metadata = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    declared = {_canonical(re.split(r"[^\w.-]", text)[0]) for text in metadata["project"]["dependencies"]}
+    project = metadata["project"]
+    optional = [text for extra, texts in project["optional-dependencies"].items() if extra != "dev" for text in texts]
+    declared = {_canonical(re.split(r"[^\w.-]", text)[0]) for text in [*project["dependencies"], *optional]}
     brought_by = packages_distributions()
     imported = {
         name

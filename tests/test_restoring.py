@@ -12,7 +12,8 @@ from newsletter import delivery
 from newsletter.db import Database
 from newsletter.delivery import Post
 from newsletter.delivery.journal import Journal
-from newsletter.delivery.restoring import Restored, ledger_id, take_up
+from newsletter.delivery.ledger.rows import ledger_id
+from newsletter.delivery.restoring import Restored, take_up
 from newsletter.errors import Refused
 from newsletter.models import Attempt, DeliveryState, Issue
 from tests.builders import NOW

@@ -125,6 +125,9 @@ def retry(
         said = reasons(session, found.id, DeliveryState.REJECTED)
     if found.state == "cancelled":
         raise Refused(f"{name} was cancelled: {found.reason}. Nobody else gets it.")
+    if found.state not in {"sending", "sent"} or found.reason:
+        why = f"it waits: {found.reason}" if found.reason else f"it is {found.state}"
+        raise Refused(f"{name} is not being sent ({why}). `newsletter issue resume {name}` comes first.")
     if dry_run and json:
         say_json({"issue": name, "rejected": counts.rejected, "reasons": [asdict(one) for one in said]})
         return

@@ -67,9 +67,9 @@ class Post:
         """The provider with its name and limits."""
         return Carrier(self.provider, self.name, self.limits)
 
-    def testimony(self, attempt: int, names: Sequence[str]) -> list[Outcome] | None:
+    def testimony(self, ledger: str, attempt: int, names: Sequence[str]) -> list[Outcome] | None:
         """Return what the journal of a dead worker says (`ledger.Testimony`)."""
-        return self.journal.testimony(attempt, names) if self.journal else None
+        return self.journal.testimony(ledger, attempt, names) if self.journal else None
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ class Lane:
         with self._db.transaction() as session:
             issue = lock_issue(session, self._job.issue_id)
             if held:
-                issue.reason = reason
+                issue.reason = issue.reason or reason
             else:
                 log.warning("%s", reason)
                 issue.next_try_at = self._post.clock() + ledger.FIRST_WAIT
@@ -154,9 +154,17 @@ class Lane:
                 return claimed, None
             one_by_one = isinstance(self._carrier.provider, Watched) and not terms.batch
             names = [reader.delivery_id for reader in claimed.readers] if one_by_one else [EVERYBODY]
-            watcher = journal.begin(claimed.attempt, names, self._stop.is_set)
+            watcher = journal.begin(self._job.ledger, claimed.attempt, names, self._stopping(claimed))
         journal.reach(self._job.ledger, claimed.attempt)
         return claimed, watcher
+
+    def _is_over(self, claimed: Claim) -> bool:
+        """Tell whether others may have taken up what was claimed: a machine that slept must not go on where it was."""
+        return self._post.clock() >= claimed.at + ledger.LEASE
+
+    def _stopping(self, claimed: Claim) -> Callable[[], bool]:
+        """Return what tells a provider in mid-chunk to begin with nobody else."""
+        return lambda: self._stop.is_set() or self._is_over(claimed)
 
     def _pause(self) -> bool:
         """Wait for a rate that is used up, when that does not take long; tell whether it was worth it."""
@@ -164,22 +172,26 @@ class Lane:
             return False
         with self._db.transaction() as session:
             until = lock_issue(session, self._job.issue_id).next_try_at
-        seconds = (until - self._post.clock()).total_seconds() if until else _LONGEST_PAUSE + 1
-        return seconds <= _LONGEST_PAUSE and not self._stop.wait(max(seconds, 0.01))
+        seconds = (until - self._post.clock()).total_seconds() if until else 0.0
+        return 0 < seconds <= _LONGEST_PAUSE and not self._stop.wait(seconds)
 
     def _send(self, claimed: Claim, terms: Terms, watcher: Watcher | None) -> bool:
         """Send one chunk and record what became of it; tell whether the next may follow."""
         recipients = self._recipients.of(claimed)
         self._batch = ""
         try:
-            outcomes = self._hand_over(recipients, terms, watcher)
+            if self._is_over(claimed):
+                why = "the worker slept, and its claim is over"
+                outcomes = outcome_for_all(recipients, Status.NOT_TRIED, why)
+            else:
+                outcomes = self._hand_over(recipients, terms, watcher)
         except ProviderRefused as error:
             return self._refused(claimed, terms, error)
         except Exception as error:
             # A fault in a provider: whom it may have handed over is not sent to again, and nothing else is sent until
             # somebody has looked.
             what = f"unexpected {type(error).__name__}: {error}"
-            known = self._post.testimony(claimed.attempt, [one.delivery_id for one in recipients])
+            known = self._post.testimony(self._job.ledger, claimed.attempt, [one.delivery_id for one in recipients])
             self._record(claimed, known or outcome_for_all(recipients, Status.UNCERTAIN, what), terms)
             with self._db.transaction() as session:
                 lock_issue(session, self._job.issue_id).reason = f"held: {what}"
@@ -254,4 +266,4 @@ class Lane:
 
     def _forget(self, claimed: Claim) -> None:
         if self._post.journal:
-            self._post.journal.end(claimed.attempt)
+            self._post.journal.end(self._job.ledger, claimed.attempt)

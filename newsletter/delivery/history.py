@@ -10,9 +10,8 @@ from datetime import datetime
 from sqlmodel import Session, col, func, select
 
 from newsletter.delivery.ledger.recording import TAKEN_AS_SENT
-from newsletter.delivery.ledger.rows import CANCELLED, DUPLICATE, EVENT, JOURNAL, PROVIDER, RELEASED, WORKER
+from newsletter.delivery.ledger.rows import CANCELLED, CANCELLING, DUPLICATE, EVENT, JOURNAL, PROVIDER, RELEASED, WORKER
 from newsletter.delivery.names import name_of
-from newsletter.delivery.undoing import CANCELLING
 from newsletter.mail import Kind, Status
 from newsletter.models import (
     Attempt,

@@ -51,16 +51,18 @@ class Journal:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def begin(self, attempt: int, names: Sequence[str], stopping: Stopping) -> Watcher:
+    def begin(self, ledger: str, attempt: int, names: Sequence[str], stopping: Stopping) -> Watcher:
         """Return what watches the readers of an attempt, or EVERYBODY.
 
         Called before the attempt is committed, so that none is without a journal.
         Raises Refused when the file cannot be written in full: then nothing may be sent.
         """
-        header = json.dumps({"attempt": attempt, "boot": _boot()}).encode()
+        header = json.dumps({"ledger": ledger, "attempt": attempt, "boot": _boot()}).encode()
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with os.fdopen(os.open(self._path(attempt), os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600), "r+b") as file:
+            with os.fdopen(
+                os.open(self._path(ledger, attempt), os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600), "r+b"
+            ) as file:
                 size = _HEADER + _SLOT * len(names)
                 os.posix_fallocate(file.fileno(), 0, size)  # a full disk shows now and not at a store
                 memory = mmap.mmap(file.fileno(), size)
@@ -75,27 +77,27 @@ class Journal:
             memory[at : at + _NAME] = _hash(name)
         return Watcher(memory, slots, stopping)
 
-    def testimony(self, attempt: int, names: Sequence[str]) -> list[Outcome] | None:
+    def testimony(self, ledger: str, attempt: int, names: Sequence[str]) -> list[Outcome] | None:
         """Return what a dead worker's journal says of the readers of its attempt; None when there is none, or it
         is another's."""
         try:
-            content = self._path(attempt).read_bytes()
+            content = self._path(ledger, attempt).read_bytes()
             header = json.loads(content[:_HEADER].rstrip(b"\0"))
         except (FileNotFoundError, ValueError):
             return None
         except OSError as error:
             log.warning("the journal of attempt %s cannot be read: %s", attempt, error.strerror)
             return None
-        if not isinstance(header, dict) or header.get("attempt") != attempt:
+        if not isinstance(header, dict) or (header.get("ledger"), header.get("attempt")) != (ledger, attempt):
             return None
         same_boot = header["boot"] == _boot() != ""
         slots = {content[at : at + _NAME]: content[at : at + _SLOT] for at in range(_HEADER, len(content), _SLOT)}
         for_all = slots.get(_hash(EVERYBODY), b"")
         return [_outcome(name, slots.get(_hash(name), for_all), same_boot=same_boot) for name in names]
 
-    def end(self, attempt: int) -> None:
+    def end(self, ledger: str, attempt: int) -> None:
         """Remove an attempt's journal, once what it says is in the ledger."""
-        self._path(attempt).unlink(missing_ok=True)
+        self._path(ledger, attempt).unlink(missing_ok=True)
 
     def reached(self, ledger: str) -> int:
         """Return the highest attempt that this installation ever made in that ledger; 0 for none."""
@@ -116,8 +118,8 @@ class Journal:
     def _mark(self, ledger: str) -> Path:
         return self.folder / f"reached-{ledger}"
 
-    def _path(self, attempt: int) -> Path:
-        return self.folder / f"attempt-{attempt}"
+    def _path(self, ledger: str, attempt: int) -> Path:
+        return self.folder / f"attempt-{ledger[:8]}-{attempt}"
 
 
 class Watcher:

@@ -25,7 +25,7 @@ from sqlalchemy import select as select_columns
 from sqlalchemy.sql.elements import SQLCoreOperations
 from sqlmodel import Session, col, select
 
-from newsletter.delivery.ledger.rows import CANCELLED, DUPLICATE, EVENT, keep, note
+from newsletter.delivery.ledger.rows import CANCELLED, CANCELLING, DUPLICATE, EVENT, keep, note
 from newsletter.mail import Kind, Status
 from newsletter.models import AttemptOutcome, Delivery, DeliveryState, Issue, ReportedEvent
 
@@ -212,7 +212,7 @@ def _move_on(session: Session, rows: list[_Row], reports: Sequence[Report]) -> N
 def _settle(session: Session, rows: list[_Row], now: datetime) -> Learned:
     """Write what the stored events of these deliveries prove."""
     found = _found(session, rows)
-    for delivery_id, attempt in _given_back(session, [row for row in rows if row.state is DeliveryState.PLANNED]):
+    for delivery_id, attempt in _given_back(session, [row for row in rows if row.state is not DeliveryState.ACCEPTED]):
         found[delivery_id].discard((attempt, Kind.PROCESSED))  # that it had it is known; it gave it back
     told = _told(session, rows)
     changed: list[dict[str, Any]] = []
@@ -247,13 +247,17 @@ def _found(session: Session, rows: list[_Row]) -> dict[int, set[tuple[int, Kind]
 
 
 def _given_back(session: Session, rows: list[_Row]) -> set[tuple[int, int]]:
-    """Return the (delivery, attempt) pairs of batches that were cancelled before their time."""
+    """Return the (delivery, attempt) pairs of batches that were cancelled, or were to be: what came of it is open."""
     given: set[tuple[int, int]] = set()
     query = select_columns(*map(col, (AttemptOutcome.delivery_id, AttemptOutcome.attempt_id)))
     for ids in portions(row.id for row in rows):
         mine = among(session, col(AttemptOutcome.delivery_id), ids)
         cancelled = query.where(mine, col(AttemptOutcome.status) == CANCELLED)
         given |= {(delivery_id, attempt) for delivery_id, attempt in session.execute(cancelled)}
+    asked_back = select_columns(col(AttemptOutcome.attempt_id)).where(col(AttemptOutcome.status) == CANCELLING)
+    for ids in portions(row.attempt for row in rows if row.attempt):
+        asked = set(session.scalars(asked_back.where(among(session, col(AttemptOutcome.attempt_id), ids))))
+        given |= {(row.id, row.attempt) for row in rows if row.attempt in asked}
     return given
 
 

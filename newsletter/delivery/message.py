@@ -19,6 +19,7 @@ from subscribers.tokens import Purpose, Signer
 #: Who joined the list at most this long before an issue's time is new to it: "this month", whichever month it is.
 NEW_FOR = timedelta(days=31)
 _NAME_LENGTH = 100
+_DAYS_KEPT = 10_000
 #: Names that are shown as they are.
 _PLAIN = re.compile(rf"(?=.{{0,{_NAME_LENGTH}}}\Z)(?:[A-Za-z0-9.,'-]+(?: [A-Za-z0-9.,'-]+)*)?")
 #: Marks of reading direction that `display_text` leaves to texts longer than a name.
@@ -88,6 +89,8 @@ class Recipients:
     def _day(self, since: datetime) -> str:
         quarter = int(since.timestamp()) // 900
         if (known := self._days.get(quarter)) is None:
+            if len(self._days) >= _DAYS_KEPT:
+                self._days.clear()
             known = self._days[quarter] = day_in_words(since, self._edition)
         return known
 

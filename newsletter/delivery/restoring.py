@@ -9,15 +9,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from uuid import uuid4
 
 from sqlalchemy import text
 from sqlmodel import Session, col, func, select
 
 from newsletter.delivery.journal import Journal
-from newsletter.delivery.ledger.rows import RELEASED, change, keep, lock_issue, note
+from newsletter.delivery.ledger.rows import RELEASED, change, keep, ledger_id, lock_issue, note
 from newsletter.delivery.planning import plan
-from newsletter.models import Attempt, Delivery, DeliveryState, Issue, IssueState, Ledger
+from newsletter.models import Attempt, Delivery, DeliveryState, Issue, IssueState
 
 _DETAIL = "the database was restored from a backup; it may have been sent after that was made"
 
@@ -28,16 +27,6 @@ class Restored:
 
     issues: int
     uncertain: int
-
-
-def ledger_id(session: Session) -> str:
-    """Return the name of the ledger in this database; a new database gets one."""
-    found = session.exec(select(Ledger.id)).first()
-    if found is None:
-        found = uuid4().hex
-        session.add(Ledger(id=found))
-        session.flush()
-    return found
 
 
 def older_copy(session: Session, journal: Journal | None) -> str:
@@ -58,8 +47,9 @@ def older_copy(session: Session, journal: Journal | None) -> str:
 def take_up(session: Session, journal: Journal, chunk_size: int, now: datetime) -> Restored:
     """Make a restored ledger safe to send from: who may have been sent to since the backup is uncertain.
 
-    That is everybody still to be sent to of issues that were being sent, and of those approved whose hour has come.
-    Attempts are counted on from the highest that was ever made. Does nothing when the ledger is no older copy.
+    That is everybody still to be sent to of issues that were being sent or are approved, whatever their hour: an issue
+    may go out by hand, or be handed over in advance. Attempts are counted on from the highest that was ever made. Does
+    nothing when the ledger is no older copy.
     """
     if not older_copy(session, journal):
         return Restored(0, 0)
@@ -67,8 +57,6 @@ def take_up(session: Session, journal: Journal, chunk_size: int, now: datetime) 
     due = col(Issue.state).in_([IssueState.SENDING, IssueState.APPROVED])
     attempt = _count_on(session, journal, now)
     for issue in session.exec(select(Issue).where(due).order_by(col(Issue.id))).all():
-        if issue.state is IssueState.APPROVED and issue.send_at > now:
-            continue
         lock_issue(session, issue.id)
         if issue.state is IssueState.APPROVED:
             plan(session, issue, chunk_size, now)

@@ -12,16 +12,18 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 
+from sqlmodel import Session
+
 from newsletter.db import Database
 from newsletter.delivery import ledger
 from newsletter.delivery.accounting import Tally, tally
 from newsletter.delivery.carrying import Job, Lane, Post
 from newsletter.delivery.forecast import why_not_ahead
 from newsletter.delivery.learning import settle_reported
-from newsletter.delivery.ledger.rows import lock_issue
+from newsletter.delivery.ledger.rows import ledger_id, lock_issue
 from newsletter.delivery.message import with_list_headers
 from newsletter.delivery.planning import audience_size, plan
-from newsletter.delivery.restoring import ledger_id, older_copy
+from newsletter.delivery.restoring import older_copy
 from newsletter.delivery.workers import at_work, is_gone
 from newsletter.errors import Refused
 from newsletter.mail import Outcome
@@ -120,13 +122,7 @@ def _begin(db: Database, issue_id: int, post: Post, *, by_hand: bool, ahead: boo
         now = post.clock()
         issue = lock_issue(session, issue_id)
         edition = session.get_one(Edition, issue.edition_id)
-        name = f"{edition.slug}/{issue.week}"
-        if issue.state in {IssueState.DRAFT, IssueState.SKIPPED}:
-            raise Refused(f"{name} is not approved. Run `newsletter issue approve {edition.slug}`.")
-        if issue.state is IssueState.CANCELLED:
-            raise Refused(f"{name} was cancelled: {issue.reason}. Nobody else gets it.")
-        if why_not := older_copy(session, post.journal):
-            raise Refused(f"{name} was not sent: {why_not}.")
+        _require_sendable(session, issue, edition, post)
         mailing_list = session.get_one(MailingList, edition.list_id)
         mail = with_list_headers(issue.frozen_mail(), edition, mailing_list, issue.week, post.base_url)
         planned = 0
@@ -150,15 +146,26 @@ def _begin(db: Database, issue_id: int, post: Post, *, by_hand: bool, ahead: boo
         job = Job(issue_id, mail, edition, issue.send_at, issue.scheduled_for, ledger_id(session))
         begun = _Begun(job, planned, held, not issue.reason and not waiting, tally(session, issue))
     for attempt in asked if post.journal else ():
-        post.journal.end(attempt)  # type: ignore[union-attr] # what it said is in the ledger now
+        post.journal.end(job.ledger, attempt)  # type: ignore[union-attr] # what it said is in the ledger now
     return begun
+
+
+def _require_sendable(session: Session, issue: Issue, edition: Edition, post: Post) -> None:
+    """Raise Refused unless the issue may be sent from this database."""
+    name = f"{edition.slug}/{issue.week}"
+    if issue.state in {IssueState.DRAFT, IssueState.SKIPPED}:
+        raise Refused(f"{name} is not approved. Run `newsletter issue approve {edition.slug}`.")
+    if issue.state is IssueState.CANCELLED:
+        raise Refused(f"{name} was cancelled: {issue.reason}. Nobody else gets it.")
+    if why_not := older_copy(session, post.journal):
+        raise Refused(f"{name} was not sent: {why_not}.")
 
 
 def _noting(testimony: ledger.Testimony, asked: list[int]) -> ledger.Testimony:
     """Return a testimony that also keeps of which attempts it was asked."""
 
-    def ask(attempt: int, names: Sequence[str]) -> list[Outcome] | None:
+    def ask(name: str, attempt: int, names: Sequence[str]) -> list[Outcome] | None:
         asked.append(attempt)
-        return testimony(attempt, names)
+        return testimony(name, attempt, names)
 
     return ask

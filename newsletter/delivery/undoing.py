@@ -22,7 +22,7 @@ from sqlmodel import Session, col, func, select
 from newsletter.db import Database
 from newsletter.delivery import ledger
 from newsletter.delivery.ledger import Testimony, no_testimony
-from newsletter.delivery.ledger.rows import CANCELLED, change, keep, lock_issue, note
+from newsletter.delivery.ledger.rows import CANCELLED, CANCELLING, change, keep, lock_issue, note
 from newsletter.delivery.workers import is_gone
 from newsletter.errors import ProviderRefused, Refused
 from newsletter.models import (
@@ -39,8 +39,6 @@ from newsletter.providers import Provider, Scheduling
 
 #: The provider's clock and ours may differ by so much.
 MARGIN = timedelta(minutes=1)
-#: `AttemptOutcome.status` of an attempt whose batch is to be cancelled: from now on the provider may not send it.
-CANCELLING = "cancelling"
 _ONCE_HANDED_OVER = (DeliveryState.ACCEPTED, DeliveryState.UNCERTAIN)
 #: Seconds for the workers that are just handing over, before a batch is taken back without theirs.
 _PATIENCE = 60

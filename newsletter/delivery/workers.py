@@ -16,8 +16,8 @@ _working: set[str] = set()
 
 @contextmanager
 def at_work() -> Iterator[str]:
-    """Yield the name of a worker that counts as alive until the end: host, process number and start, and the call's."""
-    worker = f"{socket.gethostname()}:{os.getpid()}:{_started(os.getpid())}:{next(_numbers)}"
+    """Yield the name of a worker that counts as alive until the end: place, process and its start, and the call."""
+    worker = f"{here()}:{os.getpid()}:{_started(os.getpid())}:{next(_numbers)}"
     _working.add(worker)
     try:
         yield worker
@@ -26,13 +26,25 @@ def at_work() -> Iterator[str]:
 
 
 def is_gone(worker: str) -> bool | None:
-    """Tell whether a worker has ended; None when that cannot be known, as of workers on other hosts."""
+    """Tell whether a worker has ended; None when that cannot be known, as of workers in other places."""
     host, number, started, *_ = [*worker.split(":"), "", "", ""]
-    if host != socket.gethostname() or not number.isdigit() or started == "?":
+    if host != here() or not number.isdigit() or started == "?":
         return None
     if int(number) == os.getpid() and started == _started(os.getpid()):
         return worker not in _working
     return _started(int(number)) != started
+
+
+def here() -> str:
+    """Return the name of the place whose processes this one can see: host, boot, and namespace of process numbers.
+
+    Containers may share a host's name and not its processes.
+    """
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text()[:8]
+        return f"{socket.gethostname()}/{boot}/{Path('/proc/self/ns/pid').stat().st_ino}"
+    except OSError:
+        return socket.gethostname()
 
 
 def _started(pid: int) -> str:

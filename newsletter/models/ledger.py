@@ -159,7 +159,12 @@ class ReportedEvent(SQLModel, table=True):
     """What a provider reported, as it came. `event_id` is the provider's: the same event is stored once (trust 1.4)."""
 
     __tablename__ = "event"
-    __table_args__ = (UniqueConstraint("provider", "event_id"), Index(None, "delivery_id"), one_of("kind", Kind))
+    __table_args__ = (
+        UniqueConstraint("provider", "event_id"),
+        Index(None, "delivery_id"),
+        Index(None, "attempt_id"),
+        one_of("kind", Kind),
+    )
 
     id: int = Field(default=None, sa_column=Column(_number(), primary_key=True))
     provider: str = Field(max_length=50)

@@ -17,7 +17,7 @@ from sqlmodel import Session, col, func, select
 from newsletter import issues
 from newsletter.app import App, make_app
 from newsletter.db import Database
-from newsletter.delivery.restoring import ledger_id
+from newsletter.delivery.ledger.rows import ledger_id
 from newsletter.models import Edition, Issue, IssueState
 from newsletter.providers import Closing
 from newsletter.render import Renderer

@@ -16,7 +16,7 @@ from newsletter.delivery.ledger.rows import change, lock_issue, new_chunk
 from newsletter.delivery.ledger.values import ANY_TERMS, LEASE, Claim, Reader, Terms
 from newsletter.delivery.names import Names
 from newsletter.models import Attempt, Chunk, ChunkState, Delivery, DeliveryState, Edition, IssueState
-from subscribers.models import Subscriber
+from subscribers.models import Subscriber, Subscription
 from subscribers.suppression import may_receive
 
 _GONE = "left or suppressed before it was sent"
@@ -34,6 +34,7 @@ def claim(session: Session, issue_id: int, worker: str, now: datetime, terms: Te
     waiting = issue.next_try_at is not None and issue.next_try_at > now
     if issue.state is not IssueState.SENDING or issue.reason or waiting:
         return None
+    issue.next_try_at = None  # that wait is over
     chunk = _next_chunk(session, issue_id, now)
     if chunk is None:
         return None
@@ -86,18 +87,22 @@ def _drop_gone(session: Session, list_id: int, mine: tuple[Any, ...], now: datet
 
 
 def _rows(session: Session, list_id: int, issue_id: int, chunk: int, most: int) -> list[Any]:
-    """Return number, subscriber, address, name, subscription and since when, of at most `most` readers of a chunk."""
+    """Return number, subscriber, address, name, subscription and since when, of at most `most` readers of a chunk.
+
+    Their subscriptions are locked until the claim is committed: who leaves meanwhile leaves after it (F7).
+    """
     delivery: Any = Delivery.__table__  # type: ignore[attr-defined] # rows as they are: a million are read
-    reader = may_receive(list_id).subquery().c
-    mine = (
-        delivery.c.issue_id == issue_id,
-        delivery.c.chunk == chunk,
-        delivery.c.state == DeliveryState.PLANNED,
-        reader.subscriber_id == delivery.c.subscriber_id,
+    people: Any = Subscription.__table__, Subscriber.__table__  # type: ignore[attr-defined]
+    query: Select[Any] = (
+        may_receive(list_id)
+        .add_columns(delivery.c.id)
+        .join(delivery, delivery.c.subscriber_id == people[1].c.id)
+        .where(delivery.c.issue_id == issue_id, delivery.c.chunk == chunk, delivery.c.state == DeliveryState.PLANNED)
+        .order_by(delivery.c.id)
+        .limit(most)
+        .with_for_update(read=True, of=people)
     )
-    columns = reader.subscriber_id, reader.address, reader.name, reader.subscription_id, reader.since
-    query: Select[Any] = sa.select(delivery.c.id, *columns).where(*mine).order_by(delivery.c.id).limit(most)
-    return list(session.connection().execute(query).fetchall())
+    return [(row[5], *row[:5]) for row in session.connection().execute(query).fetchall()]
 
 
 def _count(session: Session, mine: tuple[Any, ...]) -> int:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from newsletter.delivery.ledger.values import Claim, Reader
 from newsletter.mail import Outcome, Status
 from newsletter.models import DeliveryState
+from newsletter.owed import without_address
 
 #: A reader whose server keeps deferring is tried this often, then given up with the server's last words.
 MAX_TRIES = 5
@@ -114,5 +115,6 @@ def settle(claimed: Claim, outcomes: Sequence[Outcome], *, anybody_accepted: boo
             settled.not_tried.append((reader, outcome))
             settled.retry_after = max(settled.retry_after, outcome.retry_after or 0)
             if follows.then is Then.HOLD:
-                settled.refusal = f"held: the provider refuses every reader so far, such as: {follows.detail}"
+                said = without_address(follows.detail, reader.address)
+                settled.refusal = f"held: the provider refuses every reader so far, such as: {said}"
     return settled

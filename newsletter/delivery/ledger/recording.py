@@ -13,6 +13,7 @@ from sqlmodel import Session, col, select
 from newsletter.delivery import pace, rates
 from newsletter.delivery.ledger.outcomes import Settled, settle
 from newsletter.delivery.ledger.rows import (
+    DUPLICATE,
     RELEASED,
     WORKER,
     change,
@@ -60,6 +61,7 @@ def record(
     """
     issue = lock_issue(session, claimed.issue_id)
     chunk = lock_chunk(session, claimed.chunk_id)
+    late = chunk.state is not ChunkState.CLAIMED  # others have settled the claim meanwhile
     refused = any(outcome.status is Status.REFUSED for outcome in outcomes)
     settled = settle(claimed, outcomes, anybody_accepted=refused and _anybody_accepted(session, claimed.issue_id))
     told_later = len(settled.later) + len(settled.not_tried)
@@ -69,6 +71,8 @@ def record(
     moved_to = _defer(session, claimed, settled.later, now) + _queue(session, claimed, settled.not_tried, now)
     _write_final(session, claimed, settled, now)
     keep(session, _notes(claimed, settled, by, now))
+    if late:
+        keep(session, _second_mails(session, claimed, settled, by, now))
     if settled.later or settled.not_tried:
         reopen(issue)
     _wait_or_go_on(issue, settled, now)
@@ -198,6 +202,22 @@ def _notes(claimed: Claim, settled: Settled, by: str, now: datetime) -> list[dic
         count = len(settled.not_tried)
         notes.append(note(claimed.attempt, told.status, by, now, detail=told.detail, readers=count))
     return notes
+
+
+def _second_mails(session: Session, claimed: Claim, settled: Settled, by: str, now: datetime) -> list[dict[str, Any]]:
+    """Return what is kept of readers who were accepted in an attempt after another one had them: told, never hidden."""
+    taken = [reader.number for reader, follows, _ in settled.final if follows.state is DeliveryState.ACCEPTED]
+    another = (
+        col(Delivery.id).in_(taken),
+        col(Delivery.attempt) != claimed.attempt,
+        col(Delivery.state).in_([DeliveryState.ACCEPTED, DeliveryState.SENDING, DeliveryState.UNCERTAIN]),
+        col(Delivery.attempt) != 0,
+    )
+    detail = "the worker reported late, when it had been sent again"
+    return [
+        note(claimed.attempt, DUPLICATE, by, now, detail=detail, delivery=number)
+        for number in session.exec(select(Delivery.id).where(*another))
+    ]
 
 
 def _note_of(claimed: Claim, reader: Reader, outcome: Outcome, by: str, now: datetime) -> dict[str, Any]:

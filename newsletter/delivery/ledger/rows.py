@@ -6,13 +6,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
+from uuid import uuid4
 
 import sqlalchemy as sa
 from sqlalchemy import func, update
 from sqlalchemy.orm import defer
 from sqlmodel import Session, col, select
 
-from newsletter.models import AttemptOutcome, Chunk, ChunkState, Delivery, DeliveryState, Issue, IssueState
+from newsletter.models import AttemptOutcome, Chunk, ChunkState, Delivery, DeliveryState, Issue, IssueState, Ledger
 from subscribers.columns import UtcDateTime
 
 _WITHOUT_MAIL = [defer(Issue.html), defer(Issue.text)]  # type: ignore[arg-type] # columns, as SQLModel writes them
@@ -22,6 +23,18 @@ _REFERENCE = 200
 WORKER, JOURNAL, EVENT, PROVIDER = "worker", "journal", "event", "provider"
 #: `AttemptOutcome.status` beside the members of `Status`: the attempt's readers were given free to be sent again.
 RELEASED, CANCELLED, DUPLICATE = "released", "cancelled", "duplicate"
+#: Of an attempt whose batch is to be cancelled: from now on the provider may not send it.
+CANCELLING = "cancelling"
+
+
+def ledger_id(session: Session) -> str:
+    """Return the name of the ledger in this database; a new database gets one."""
+    found = session.exec(select(Ledger.id)).first()
+    if found is None:
+        found = uuid4().hex
+        session.add(Ledger(id=found))
+        session.flush()
+    return found
 
 
 def lock_issue(session: Session, issue_id: int) -> Issue:

@@ -16,6 +16,7 @@ from newsletter.delivery.ledger.rows import (
     about,
     change,
     keep,
+    ledger_id,
     lock_issue,
     new_chunk,
     note,
@@ -26,12 +27,12 @@ from newsletter.delivery.names import name_of
 from newsletter.mail import Outcome, Status
 from newsletter.models import Chunk, ChunkState, Delivery, DeliveryState, Issue
 
-#: What a worker that died wrote down of an attempt, given its number and the deliveries' names; None when it wrote
-#: nothing that can be relied on.
-Testimony = Callable[[int, Sequence[str]], list[Outcome] | None]
+#: What a worker that died wrote down of an attempt, given the ledger's name, the attempt's number and the deliveries'
+#: names; None when it wrote nothing that can be relied on.
+Testimony = Callable[[str, int, Sequence[str]], list[Outcome] | None]
 
 
-def no_testimony(attempt: int, names: Sequence[str]) -> list[Outcome] | None:  # noqa: ARG001 - as Testimony
+def no_testimony(ledger: str, attempt: int, names: Sequence[str]) -> list[Outcome] | None:  # noqa: ARG001 - as Testimony
     """Know nothing of any attempt."""
     return None
 
@@ -58,7 +59,7 @@ def hold_orphans(
         if not gone:
             continue
         for claimed in _claims_of(session, issue, chunk):
-            told = testimony(claimed.attempt, [reader.delivery_id for reader in claimed.readers])
+            told = testimony(ledger_id(session), claimed.attempt, [reader.delivery_id for reader in claimed.readers])
             if told is None:
                 detail = f"{chunk.worker} stopped before the answer was recorded"
                 told = [Outcome(one.delivery_id, Status.UNCERTAIN, detail) for one in claimed.readers]

@@ -31,6 +31,7 @@ def upgrade() -> None:
     op.create_index(op.f("ix_chunk_issue_id_chunk_state_chunk_n"), "chunk", ["issue_id", "state", "n"])
     _number_deliveries()
     _create_attempts()
+    _give_old_issues_an_attempt()
     _create_event()
     _create_rates()
 
@@ -127,6 +128,19 @@ def _create_attempts() -> None:
         _make_append_only(table)
 
 
+def _give_old_issues_an_attempt() -> None:
+    """Let what came of the deliveries of before belong to an attempt, one for each issue, as everything does now."""
+    op.execute(
+        "INSERT INTO attempt (issue_id, chunk, worker, provider, readers, batch, at) "
+        "SELECT issue_id, -1, 'before the upgrade', '', count(*), '', max(changed_at) FROM delivery "
+        "WHERE state NOT IN ('planned', 'suppressed') GROUP BY issue_id ORDER BY issue_id"
+    )
+    op.execute(
+        "UPDATE delivery SET attempt = (SELECT attempt.id FROM attempt WHERE attempt.issue_id = delivery.issue_id) "
+        "WHERE state NOT IN ('planned', 'suppressed')"
+    )
+
+
 def _make_append_only(table: str) -> None:
     """Make the database itself refuse a change to what was tried and what came of it."""
     refusal = f"{table} rows are append-only"
@@ -176,6 +190,7 @@ def _create_event() -> None:
         sa.UniqueConstraint("provider", "event_id", name=op.f("uq_event_provider_event_id")),
     )
     op.create_index(op.f("ix_event_delivery_id"), "event", ["delivery_id"])
+    op.create_index(op.f("ix_event_attempt_id"), "event", ["attempt_id"])
 
 
 def _create_rates() -> None:
