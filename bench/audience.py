@@ -10,16 +10,14 @@ from pathlib import Path
 from sqlalchemy import text
 
 from bench.fill import example_mail
+from bench.sending import BASE
 from newsletter import issues
 from newsletter.db import Database
 from newsletter.mail import Sender
 from newsletter.models import Edition, Issue
 from newsletter.render import Renderer
-from subscribers.tokens import Signer
 from tests.builders import NOW, populated
 
-BASE = "https://news.example.org"
-SIGNER = Signer(["a secret of at least thirty-two letters"])
 #: Together they make a message of about 30 KB.
 _HTML_BYTES, _TEXT_BYTES = 20_000, 6_000
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import shutil
 import socket
 import statistics
@@ -27,15 +26,15 @@ from dataclasses import dataclass
 from email import message_from_bytes, policy
 from pathlib import Path
 
-from bench.audience import BASE, SIGNER, installation, sqlite_url
+from bench.audience import installation, sqlite_url
+from bench.sending import BASE, LANES, SIGNER
 from newsletter import delivery
-from newsletter.db import Database
 from newsletter.delivery import Post
 from newsletter.delivery.journal import Journal
 from newsletter.delivery.planning import plan
 from newsletter.mail import Mail, Outcome, Recipient
 from newsletter.models import Chunk, Delivery, Issue, IssueState
-from newsletter.providers import Provider, load_provider
+from newsletter.providers import Provider
 from newsletter.providers.smtp import SmtpProvider
 from newsletter.testing.sendgrid import simulator_process
 from tests.builders import NOW
@@ -181,7 +180,7 @@ def _send_apart(readers: int, use: str, options: dict[str, object]) -> Figures:
     with tempfile.TemporaryDirectory() as folder:
         with installation(sqlite_url(Path(folder)), readers) as (db, issue_id), db.transaction() as session:
             plan(session, session.get_one(Issue, issue_id), int(str(options.get("chunk_size", _CHUNK))), NOW)
-        command = [sys.executable, "-m", "bench.delivery", "--send", folder, str(issue_id), use, json.dumps(options)]
+        command = [sys.executable, "-m", "bench.sending", folder, str(issue_id), use, json.dumps(options)]
         done = subprocess.run(command, check=True, capture_output=True, text=True)
         figures: Figures = json.loads(done.stdout)
         if figures["accepted"] != readers:
@@ -189,25 +188,8 @@ def _send_apart(readers: int, use: str, options: dict[str, object]) -> Figures:
         return figures
 
 
-def _send_here(folder: Path, issue_id: int, use: str, options: dict[str, object]) -> Figures:
-    """Send an issue that is planned; return mails a second, CPU and memory of this process."""
-    db = Database(sqlite_url(folder))
-    post = _post(load_provider(use, options), folder)
-    before, started = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
-    report = delivery.send(db, issue_id, post, by_hand=False)
-    seconds, after = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_SELF)
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    sent = report.tally.accepted
-    return {
-        "accepted": sent,
-        "per_s": sent / seconds,
-        "cpu_us": cpu / sent * 1e6,
-        "peak_mb": after.ru_maxrss / 1024,
-    }
-
-
 def _post(provider: Provider, folder: Path) -> Post:
-    return Post(provider, SIGNER, BASE, lambda: NOW, name="bench", journal=Journal(folder / "sending"), lanes=2)
+    return Post(provider, SIGNER, BASE, lambda: NOW, name="bench", journal=Journal(folder / "sending"), lanes=LANES)
 
 
 @contextmanager
@@ -270,10 +252,6 @@ def measured(only: Sequence[str], readers: int, runs: int, *, million: bool) -> 
 
 def main() -> None:
     """Print a table, or JSON."""
-    if sys.argv[1:2] == ["--send"]:
-        folder, issue_id, use, options = sys.argv[2:]
-        print(json.dumps(_send_here(Path(folder), int(issue_id), use, json.loads(options))))
-        return
     parts = ["plan", "smtp", "sendgrid", "memory", "events"]
     parser = argparse.ArgumentParser(description="Measure delivery: planning, SMTP, SendGrid, memory, events.")
     parser.add_argument("--readers", type=int, default=20_000, help="readers of an SMTP run (SendGrid: five times)")

@@ -13,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from newsletter.mail import CONDITIONS, HOLES, VALUES, Mail, Recipient, Sender, block_tags, hole_tag
-from newsletter.providers.message import build, compiled
+from newsletter.providers.message import body, build, compiled
 from tests.contracts.providers import NONCE, make_mail, make_reader
 
 DATE = datetime(2026, 11, 22, 7, 30, tzinfo=UTC)
@@ -176,3 +176,8 @@ def test_pieces_take_little_more_than_the_whole_would() -> None:
         whole = make_mail(text=text.replace("{}", "Ada"), html="")
         reader = Recipient("d1", "ada@example.org", "", values)
         assert len(build(tagged, reader, date=DATE)) - len(build(whole, reader, date=DATE)) <= 7 * 100
+
+
+@given(st.text(st.characters(codec="ascii"), max_size=90) | st.text(max_size=80))
+def test_a_value_that_needs_no_encoding_is_the_same_without(value: str) -> None:
+    assert body.quoted_value(value) == body._quoted(body._octets(value))

@@ -18,6 +18,8 @@ BOUNDARY = "=_alternative"
 #: RFC 2045 section 6.7: 76 characters a line; a soft line break must still have room on the last one.
 _LINE = 75
 _SOFT_BREAK = b"=\r\n"
+#: A line or a part of one that quoted-printable leaves alone: no dot first, no space last, at most 75 octets.
+_AS_IT_STANDS = re.compile(r"(?:[!-\-/-<>-~](?:[ !-<>-~]{0,73}[!-<>-~])?)?")
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
 
@@ -86,7 +88,7 @@ class _Quoted:
 
     def fill(self, own: Mapping[str, str]) -> list[bytes]:
         """Return the part with a reader's values, each encoded for itself on a line of its own."""
-        encoded = {name: _quoted(_octets(value)) for name, value in own.items()}
+        encoded = {name: quoted_value(value) for name, value in own.items()}
         turns = self._turns.copy()
         turns[1::2] = [encoded[name] for name in self._holes]
         return turns
@@ -145,6 +147,11 @@ def _quoted(octets: bytes) -> bytes:
         at = -3 if lines[-1][-3:-2] == b"=" else -1
         lines[-1:] = [lines[-1][:at] + b"=", lines[-1][at:]]
     return b"\r\n".join([made for line in lines for made in _without_dot(line)])
+
+
+def quoted_value(value: str) -> bytes:
+    """Return a reader's value encoded for lines of its own. Most of them are, as they stand."""
+    return value.encode("ascii") if _AS_IT_STANDS.fullmatch(value) else _quoted(_octets(value))
 
 
 def _without_dot(line: bytes) -> list[bytes]:
