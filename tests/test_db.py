@@ -16,13 +16,17 @@ from sqlmodel import Session, SQLModel, col, select
 
 from newsletter import db as db_module
 from newsletter.db import Database
+from newsletter.delivery.accounting import contradictions
+from newsletter.delivery.reconciling import doubts
 from newsletter.errors import ConfigurationError, SchemaError
 from newsletter.models import (
+    Attempt,
     Chunk,
     ChunkState,
     Delivery,
     DeliveryState,
     Edition,
+    Issue,
     IssueStory,
     Region,
     Story,
@@ -116,6 +120,14 @@ def _upgrade_with_data(kind: str, folder: Path) -> None:
                 (1, DeliveryState.UNCERTAIN, "was being sent when the database was upgraded"),
             ]
             assert session.exec(select(Chunk)).one().state is ChunkState.DONE
+            attempt = session.exec(
+                select(Attempt)
+            ).one()  # what came of them belongs to an attempt, so it can be settled
+            assert (attempt.issue_id, attempt.readers, attempt.worker) == (1, 2, "before the upgrade")
+            assert {one.attempt for one in deliveries} == {attempt.id}
+            wrong = contradictions(session, session.get_one(Issue, 1))
+            assert [one for one in wrong if "attempt" in one] == []
+            assert [doubt.readers for doubt in doubts(session, 1)] == [1]
             session.add(Delivery(issue_id=2, subscriber_id=1, chunk=0, state=DeliveryState.PLANNED, changed_at=NOW))
             session.flush()  # numbers are still given by the database
 
