@@ -196,6 +196,7 @@ def test_warming_up_starts_the_first(parsers: Parsers) -> None:
     warm = Parsers(2)
     for _ in range(3):
         warm.warm_up()
+    wait_until(lambda: len(children() - before) == 1)
     (started,) = children() - before
     assert warm.run(readers.process, ANSWER) == started
     warm.close()
