@@ -162,6 +162,7 @@ def _issue(edition_id: int, number: int, mail: Mail, now: datetime) -> Issue:
         html=mail.html,
         text=mail.text,
         nonce=mail.nonce,
+        name_key=mail.nonce,
         from_name=mail.sender.name,
         from_address=mail.sender.address,
         content_hash=mail.content_hash,
@@ -172,15 +173,15 @@ def _bodies(db: Database, issue_id: int, posts: int, per_post: int) -> list[byte
     """Return posts as SendGrid writes them, about readers all over the issue."""
     rng = random.Random(1)
     with db.reading() as session:
-        nonce = session.exec(select_rows(Issue.nonce).where(Issue.id == issue_id)).one()
+        key = session.exec(select_rows(Issue.name_key).where(Issue.id == issue_id)).one()
         query = select_rows(Delivery.id, Delivery.subscriber_id, Delivery.address).where(Delivery.issue_id == issue_id)
         rows = session.exec(query).all()
     kinds = rng.choices(list(_KINDS), list(_KINDS.values()), k=posts * per_post)
-    events = [_event(number, kind, rng.choice(rows), nonce) for number, kind in enumerate(kinds)]
+    events = [_event(number, kind, rng.choice(rows), key) for number, kind in enumerate(kinds)]
     return [json.dumps(events[start : start + per_post]).encode() for start in range(0, len(events), per_post)]
 
 
-def _event(number: int, kind: str, row: Any, nonce: str) -> dict[str, Any]:
+def _event(number: int, kind: str, row: Any, key: str) -> dict[str, Any]:
     delivery_id, subscriber_id, address = row
     return {
         "email": address,
@@ -192,7 +193,7 @@ def _event(number: int, kind: str, row: Any, nonce: str) -> dict[str, Any]:
         "response": "250 2.0.0 OK 1760000000 a1-20020a05 - gsmtp",
         "sg_event_id": f"c3BhbS1ldmVudC1pZC1vZi1tYW55LWNoYXJhY3RlcnM{number}",
         "sg_message_id": f"14c5d75ce93.dfd.64b469.filter0001.16648.5515E0B88.{number}",
-        "delivery_id": name_of(nonce, delivery_id, subscriber_id),
+        "delivery_id": name_of(key, delivery_id, subscriber_id),
     }
 
 

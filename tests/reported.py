@@ -168,6 +168,7 @@ def _issue(session: Session, room: builders.Newsroom, readers: int) -> Issue:
         approved_at=NOW,
         content_hash="0" * 64,
         nonce=NONCE,
+        name_key=NONCE,
     )
     session.add(issue)
     session.flush()

@@ -146,6 +146,7 @@ class TestSite:
                     html=mail.html,
                     text=mail.text,
                     nonce=mail.nonce,
+                    name_key=mail.nonce,
                     content_hash=mail.content_hash,
                 )
             )

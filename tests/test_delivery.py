@@ -148,7 +148,7 @@ def test_what_each_reader_gets(database: Database) -> None:
     assert SIGNER.read(Purpose.UNSUBSCRIBE, recipient.values["token"]) == subscription.id
     assert mail.html == issue.html
     headers = dict(mail.headers_for(recipient.values))
-    assert headers["Message-ID"] == f"<{name_of(issue.nonce, row.id, row.subscriber_id)}@fen.example>"
+    assert headers["Message-ID"] == f"<{name_of(issue.name_key, row.id, row.subscriber_id)}@fen.example>"
     assert headers["List-Id"] == "<fen-weekly.lists.fen.example>"
     assert headers["List-Unsubscribe"].startswith(f"<{BASE}/u/{recipient.values['token']}>, <mailto:weekly@fen.example")
     assert headers["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"

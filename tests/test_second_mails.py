@@ -5,14 +5,15 @@ from __future__ import annotations
 import threading
 import time
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from sqlmodel import col, select
+from sqlmodel import col, func, select
 
-from newsletter import delivery
+from newsletter import delivery, issues
 from newsletter.app import App
 from newsletter.db import Database
 from newsletter.delivery import Post, ledger
@@ -30,8 +31,9 @@ from newsletter.delivery.workers import at_work, here, is_gone
 from newsletter.errors import Refused
 from newsletter.feedback import reported, take_in
 from newsletter.mail import Kind, Outcome, Recipient, Status
-from newsletter.models import AttemptOutcome, Delivery, DeliveryState, Issue
+from newsletter.models import AttemptOutcome, Chunk, Delivery, DeliveryState, Issue, IssueState, ReportedEvent
 from newsletter.providers.events import Event
+from newsletter.render import Renderer
 from newsletter.schedule import _hold_overdue
 from subscribers import consent
 from subscribers.models import Subscriber, Subscription
@@ -95,7 +97,7 @@ def test_that_it_was_processed_proves_nothing_of_a_batch_that_may_be_cancelled(d
     waiting.send(database, issue_id, provider)
     with database.reading() as session:
         row = session.exec(select(Delivery)).one()
-        name = name_of(session.get_one(Issue, issue_id).nonce, row.id, row.subscriber_id)
+        name = name_of(session.get_one(Issue, issue_id).name_key, row.id, row.subscriber_id)
     take_in(database, NAME, [Event("e", Kind.PROCESSED, BEFORE, name, row.attempt)], BEFORE)
 
     def lost(batch: str) -> None:
@@ -105,6 +107,26 @@ def test_that_it_was_processed_proves_nothing_of_a_batch_that_may_be_cancelled(d
     undo(database, issue_id, {NAME: provider}, lambda: BEFORE, "ed", wait=lambda _: None)
     waiting.send(database, issue_id, provider, BEFORE + timedelta(minutes=1))
     waiting.check_truth(database, issue_id, provider)
+
+
+def test_what_is_told_of_a_batch_finds_its_reader_after_the_issue_was_changed(database: Database) -> None:
+    """The provider sent what it said it would not: that must not be lost because the week was approved anew."""
+    issue_id, provider = waiting.approved(database, readers=1), Later()
+    waiting.send(database, issue_id, provider)
+    (name,) = provider.names[1]
+    undo(database, issue_id, {NAME: provider}, lambda: BEFORE, "ed", wait=lambda _: None)
+    with database.transaction() as session:
+        issue = session.get_one(Issue, issue_id)
+        issues.edit(session, issue, issues.Changes(subject="Another subject"))
+        assert issue.state is IssueState.DRAFT
+        issues.approve(session, issue, Renderer(None), waiting.BASE, by="ed", now=BEFORE)
+    take_in(database, NAME, [Event("e", Kind.DELIVERED, BEFORE, name, 1)], BEFORE)
+    with database.reading() as session:
+        (told,) = session.exec(select(ReportedEvent)).all()
+        assert told.delivery_id == session.exec(select(Delivery.id)).one()
+    assert waiting.states(database) == {"r0@example.org": DeliveryState.ACCEPTED}
+    waiting.send(database, issue_id, provider)
+    assert provider.names == {1: {name}}, "the reader has a mail, and gets no second one"
 
 
 def test_a_late_word_of_a_worker_is_a_counted_duplicate(database: Database) -> None:
@@ -171,6 +193,22 @@ def test_a_lane_does_not_spin_while_a_domain_has_no_room(sqlite_database: Databa
     assert delivery.send(sqlite_database, issue_id, post, by_hand=False).tally.accepted == 3
     now[0] += timedelta(hours=2)
     assert delivery.send(sqlite_database, issue_id, post, by_hand=False).tally.accepted == 6
+
+
+def test_who_waits_for_a_domain_is_not_looked_at_each_time(sqlite_database: Database) -> None:
+    """All readers of one domain with a limit: when a few of them may go, the others are not moved from chunk to chunk."""
+    _, issue_id = approved(sqlite_database, readers=600)
+    limits = Limits(of_domains={"example.org": Windows(per_hour=60)})
+    now = [NOW]
+    post = Post(Scripted(chunk_size=60), SIGNER, BASE, lambda: now[0], name="x", limits=limits)
+    chunks, accepted = [], []
+    for _ in range(8):
+        accepted.append(delivery.send(sqlite_database, issue_id, post, by_hand=False).tally.accepted)
+        with sqlite_database.reading() as session:
+            chunks.append(session.exec(select(func.count()).select_from(Chunk)).one())
+        now[0] += timedelta(minutes=61)
+    assert accepted == [60 * hour for hour in range(1, 9)]
+    assert max(after - before for before, after in pairwise(chunks[1:])) <= 2
 
 
 def test_an_issue_that_waits_at_the_provider_is_not_overdue(sqlite_database: Database) -> None:

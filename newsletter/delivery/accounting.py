@@ -128,9 +128,9 @@ def troubles(session: Session, issue_id: int) -> list[Trouble]:
         .where(Delivery.issue_id == issue_id, col(Delivery.state).in_(told) | waiting)
         .order_by(col(Delivery.state), col(Subscriber.address))
     )
-    nonce = session.exec(select(Issue.nonce).where(Issue.id == issue_id)).one()
+    key = session.exec(select(Issue.name_key).where(Issue.id == issue_id)).one()
     return [
-        Trouble(row.address or address, row.state, row.detail, name_of(nonce, row.id, row.subscriber_id))
+        Trouble(row.address or address, row.state, row.detail, name_of(key, row.id, row.subscriber_id))
         for row, address in session.exec(query)
     ]
 

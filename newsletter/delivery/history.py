@@ -125,7 +125,7 @@ def _of_delivery(session: Session, issue: Issue, row: Delivery, now: datetime) -
         address=row.address or reader.address,
         answer=answer + _reported(row, events),
         state=row.state,
-        message_id=f"<{name_of(issue.nonce, row.id, row.subscriber_id)}@{domain}>",
+        message_id=f"<{name_of(issue.name_key, row.id, row.subscriber_id)}@{domain}>",
         reference=row.reference,
         reported=row.reported,
         lines=tuple(sorted(lines, key=lambda line: line.at)),  # of one time: begun, found out, reported

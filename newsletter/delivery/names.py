@@ -1,6 +1,6 @@
 """The name of a delivery outside the database: in Message-IDs, at providers, in return paths.
 
-A name is the row's number and 80 bits of a hash keyed with the issue's nonce, over number and reader: "1f4-9c0d...".
+A name is the row's number and 80 bits of a hash keyed with the issue's name key, over number and reader: "1f4-9c0d...".
 Nobody can make one up, so a bounce to a name is about that delivery; and a ledger that is planned again from the same
 rows gives the same reader the same name, so that a receiver can tell a repeated message (RFC 7352).
 """
@@ -14,16 +14,16 @@ _MAC_BYTES = 10
 _NAME = re.compile(rf"([0-9a-f]{{1,16}})-[0-9a-f]{{{2 * _MAC_BYTES}}}")
 
 
-def name_of(nonce: str, delivery_id: int, subscriber_id: int) -> str:
-    """Return the name of a delivery, of the issue with this nonce, to this subscriber."""
-    return Names(nonce).of(delivery_id, subscriber_id)
+def name_of(key: str, delivery_id: int, subscriber_id: int) -> str:
+    """Return the name of a delivery, of the issue with this name key, to this subscriber."""
+    return Names(key).of(delivery_id, subscriber_id)
 
 
 class Names:
     """Makes the names of one issue's deliveries: the key is worked into the hash once."""
 
-    def __init__(self, nonce: str) -> None:
-        self._keyed = blake2b(key=nonce.encode(), digest_size=_MAC_BYTES)
+    def __init__(self, key: str) -> None:
+        self._keyed = blake2b(key=key.encode(), digest_size=_MAC_BYTES)
 
     def of(self, delivery_id: int, subscriber_id: int) -> str:
         """Return what `name_of` returns."""

@@ -20,7 +20,7 @@ from newsletter.delivery import warm_up, windows
 from newsletter.delivery.warm_up import WarmUp
 from newsletter.delivery.windows import HELD, NO_WINDOWS, TOTAL, Change, Key, Windows, part_of
 
-__all__ = ["NO_LIMITS", "Allowance", "Limits", "WarmUp", "Windows", "allow", "book", "domains", "settle"]
+__all__ = ["NO_LIMITS", "Allowance", "Limits", "WarmUp", "Windows", "allow", "book", "domain_of", "domains", "settle"]
 
 #: Who has to wait does so until this part of the limit is free, so that mails do not trickle out one by one.
 _WORTH_IT = 4
@@ -115,7 +115,7 @@ def domains(
         return {}
     indexes: dict[str, list[int]] = defaultdict(list)
     for index, address in enumerate(addresses):
-        indexes[_domain(address)].append(index)
+        indexes[domain_of(address)].append(index)
     scopes = {_to(provider, domain): limits.of_domain(domain) for domain in indexes if limits.of_domain(domain).limits}
     if not scopes:
         return {}
@@ -168,8 +168,8 @@ def settle(
     if limits.warm_up is not None and not_tried:
         warm_up.give_back(session, _from(provider, sender_domain), len(not_tried), booked_at)
     if limits.limit_domains:
-        went = Counter(_domain(address) for address in sent)
-        back = Counter(_domain(address) for address in not_tried)
+        went = Counter(domain_of(address) for address in sent)
+        back = Counter(domain_of(address) for address in not_tried)
         scopes = {_to(provider, one): limits.of_domain(one) for one in went | back if limits.of_domain(one).limits}
         to, returned = ({_to(provider, one): count for one, count in counts.items()} for counts in (went, back))
         _settle(session, scopes, to, returned, booked_at=booked_at, now=now)
@@ -236,7 +236,8 @@ def _lengths(one: Windows) -> set[int]:
     return {seconds for seconds, _ in one.limits}
 
 
-def _domain(address: str) -> str:
+def domain_of(address: str) -> str:
+    """Return the domain of an address as limits name it."""
     return address.rpartition("@")[2].lower()
 
 

@@ -194,7 +194,7 @@ def _accept_known(session: Session, issue: Issue, doubt: Doubt, names: Collectio
     """Take as accepted the attempt's uncertain readers whose deliveries bear one of the names; return how many."""
     mine = (Delivery.issue_id == issue.id, Delivery.attempt == doubt.attempt, Delivery.state == DeliveryState.UNCERTAIN)
     query = select(Delivery.id, Delivery.subscriber_id).where(*mine).order_by(col(Delivery.id)).with_for_update()
-    known = [number for number, reader in session.exec(query) if name_of(issue.nonce, number, reader) in names]
+    known = [number for number, reader in session.exec(query) if name_of(issue.name_key, number, reader) in names]
     if known:
         values = {"state": DeliveryState.ACCEPTED, "detail": _KNOWN, "changed_at": now}
         change(session, [among(session, col(Delivery.id), known)], **values)

@@ -62,7 +62,7 @@ def doubtful(session: Session, issue: Issue, *, attempt: int | None = None, addr
         query = query.where((col(Subscriber.address_key) == key) | (func.lower(col(Delivery.address)) == key))
     readers: dict[int, list[Unsure]] = defaultdict(list)
     for row, now_at in session.exec(query):
-        name = name_of(issue.nonce, row.id, row.subscriber_id)
+        name = name_of(issue.name_key, row.id, row.subscriber_id)
         readers[row.attempt].append(Unsure(row.id, row.address or now_at, name, row.detail))
     attempts = session.exec(select(Attempt).where(col(Attempt.id).in_(readers)).order_by(col(Attempt.id))).all()
     return [

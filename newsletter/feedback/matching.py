@@ -52,11 +52,11 @@ def _by_name(session: Session, events: Mapping[str, Event]) -> dict[str, Match]:
     numbers = {key: number_in(event.delivery_id) for key, event in events.items() if event.delivery_id}
     wanted = [number for number in numbers.values() if number is not None and number <= LARGEST]
     rows: dict[int, tuple[Match, str]] = {}
-    query = select(Delivery.id, Delivery.issue_id, Delivery.subscriber_id, Issue.nonce)
+    query = select(Delivery.id, Delivery.issue_id, Delivery.subscriber_id, Issue.name_key)
     query = query.join(Issue, col(Issue.id) == Delivery.issue_id)
     for ids in portions(wanted):
-        for number, issue_id, subscriber_id, nonce in session.exec(query.where(among(session, col(Delivery.id), ids))):
-            rows[number] = Match(number, issue_id, subscriber_id), name_of(nonce, number, subscriber_id)
+        for number, issue_id, subscriber_id, name_key in session.exec(query.where(among(session, col(Delivery.id), ids))):
+            rows[number] = Match(number, issue_id, subscriber_id), name_of(name_key, number, subscriber_id)
     matches = {}
     for key, claimed in numbers.items():
         if claimed in rows and rows[claimed][1] == events[key].delivery_id:

@@ -138,6 +138,7 @@ def approve(
     accepted = _accepted(name, judged, accept, by)
     mail = judged.mail
     issue.subject, issue.html, issue.text, issue.nonce = mail.subject, mail.html, mail.text, mail.nonce
+    issue.name_key = issue.name_key or mail.nonce
     issue.from_name, issue.from_address = mail.sender.name, mail.sender.address
     issue.reply_to, issue.content_hash = mail.sender.reply_to, mail.content_hash
     issue.state, issue.approved_at, issue.approved_by, issue.reason = IssueState.APPROVED, now, by, ""

@@ -69,6 +69,8 @@ class Chunk(SQLModel, table=True):
     #: How often its deliveries were tried before.
     tries: int = Field(default=0)
     not_before: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    #: The domain with a limit that its readers wait for; empty where they wait for several, or for none.
+    waits_for: str = Field(default="", max_length=320, sa_column_kwargs={"server_default": text("''")})
     worker: str = Field(default="", max_length=200)
     lease_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
 

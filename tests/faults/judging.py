@@ -74,7 +74,7 @@ def judge(db: Database, issue_id: int, taken: Counter[str]) -> Judgement:
 
 def _states(session: Session, *of: Issue) -> Iterator[tuple[str, DeliveryState]]:
     """Yield the name and the state of each delivery of these issues."""
-    nonces = {issue.id: issue.nonce for issue in of}
+    keys = {issue.id: issue.name_key for issue in of}
     columns = select(Delivery.issue_id, Delivery.id, Delivery.subscriber_id, Delivery.state)
-    for issue_id, number, subscriber, state in session.exec(columns.where(col(Delivery.issue_id).in_(nonces))):
-        yield name_of(nonces[issue_id], number, subscriber), DeliveryState(state)
+    for issue_id, number, subscriber, state in session.exec(columns.where(col(Delivery.issue_id).in_(keys))):
+        yield name_of(keys[issue_id], number, subscriber), DeliveryState(state)

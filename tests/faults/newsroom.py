@@ -30,7 +30,7 @@ SECRET = "a secret that is long enough for the tests"
 _ROWS = 1_000
 #: What one issue has from another with the same mail.
 _THE_MAIL = (
-    *("edition_id", "drafted_at", "approved_at", "approved_by", "subject", "html", "text", "nonce"),
+    *("edition_id", "drafted_at", "approved_at", "approved_by", "subject", "html", "text", "nonce", "name_key"),
     *("from_name", "from_address", "reply_to", "content_hash"),
 )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -20,6 +20,8 @@ from subscribers.models import Subscriber, Subscription
 from subscribers.suppression import may_receive
 
 _GONE = "left or suppressed before it was sent"
+#: So many readers of one claim who wait for the same domain get a chunk of their own; fewer wait together with others.
+_OWN_CHUNK = 50
 #: More than any chunk has.
 _ANY = 1_000_000
 
@@ -57,7 +59,7 @@ def claim(session: Session, issue_id: int, worker: str, now: datetime, terms: Te
     taken = chunk if there == len(rows) else _part(session, chunk, rows)
     attempt = _begin_attempt(session, taken, len(rows), worker, now, terms=terms)
     rates.book(session, terms.limits, terms.provider, terms.sender_domain, len(rows), now)
-    name_of = Names(issue.nonce).of
+    name_of = Names(issue.name_key).of
     readers = tuple(
         [
             Reader(number, name_of(number, subscriber), address, name, subscription, since)
@@ -114,13 +116,33 @@ def _within_domains(session: Session, chunk: Chunk, rows: list[Any], terms: Term
     until = rates.domains(session, terms.limits, terms.provider, [row[2] for row in rows], now)
     if not until:
         return rows
-    later: dict[datetime, list[int]] = defaultdict(list)
+    domains = {position: rates.domain_of(rows[position][2]) for position in until}
+    waiting = Counter(domains.values())
+    later: dict[tuple[datetime, str], list[int]] = defaultdict(list)
     for position, moment in until.items():
-        later[moment].append(rows[position][0])
-    for moment, numbers in later.items():
-        n = new_chunk(session, chunk.issue_id, tries=chunk.tries, not_before=moment).n
+        domain = domains[position]
+        later[moment, domain if waiting[domain] >= _OWN_CHUNK else ""].append(rows[position][0])
+    for (moment, domain), numbers in later.items():
+        n = new_chunk(session, chunk.issue_id, tries=chunk.tries, not_before=moment, waits_for=domain).n
         change(session, [col(Delivery.id).in_(numbers)], chunk=n)
+        if domain:
+            _wait_too(session, chunk.issue_id, domain, moment, now)
     return [row for position, row in enumerate(rows) if position not in until]
+
+
+def _wait_too(session: Session, issue_id: int, domain: str, moment: datetime, now: datetime) -> None:
+    """Let everything else that waits for a domain wait until then: to look into it would only find that out again.
+
+    A million readers of one domain would otherwise all be read and moved each time that a few of them may go.
+    """
+    due = (
+        Chunk.issue_id == issue_id,
+        Chunk.state == ChunkState.PLANNED,
+        Chunk.waits_for == domain,
+        col(Chunk.not_before) <= now,
+    )
+    statement = sa.update(Chunk).where(*due).values(not_before=moment)
+    session.execute(statement.execution_options(synchronize_session=False))
 
 
 def _part(session: Session, chunk: Chunk, rows: Sequence[Any]) -> Chunk:

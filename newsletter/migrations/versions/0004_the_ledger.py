@@ -28,6 +28,9 @@ _KINDS = (
 def upgrade() -> None:
     _change_issue(f"{_ISSUE_STATES}, 'cancelled'", f"{_FROZEN}, 'cancelled'", length=9, was=8)
     op.add_column("issue", sa.Column("scheduled_for", _TIME, nullable=True))
+    op.add_column("issue", sa.Column("name_key", sa.String(length=32), server_default="", nullable=False))
+    op.execute("UPDATE issue SET name_key = nonce")
+    op.add_column("chunk", sa.Column("waits_for", sa.String(length=320), server_default="", nullable=False))
     op.create_index(op.f("ix_chunk_issue_id_chunk_state_chunk_n"), "chunk", ["issue_id", "state", "n"])
     _number_deliveries()
     _create_attempts()
