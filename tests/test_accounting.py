@@ -11,7 +11,7 @@ from sqlmodel import Session, col, select, update
 
 from newsletter import delivery
 from newsletter.db import Database
-from newsletter.delivery import Carrier, Tally, ledger
+from newsletter.delivery import Carrier, Post, Tally, ledger
 from newsletter.delivery.accounting import contradictions, reasons, under_way
 from newsletter.delivery.forecast import SPARE_BATCHES, UNDO_AT_LEAST, forecast, how_long, why_not_ahead
 from newsletter.delivery.history import History, histories
@@ -30,7 +30,7 @@ from subscribers import consent, suppression
 from subscribers.errors import InvalidAddress
 from subscribers.models import Subscriber, SubscriptionState, SuppressionReason
 from tests.builders import NOW, Newsroom, reader
-from tests.waiting import AT, BEFORE, NAME, Later, approved, issue_of, send
+from tests.waiting import AT, BASE, BEFORE, NAME, SIGNER, Later, approved, issue_of, send
 
 S = DeliveryState
 
@@ -358,12 +358,30 @@ def test_how_long_it_takes_at_least(limits: Limits, readers: int, at_least: time
     st.timedeltas(timedelta(hours=-1), timedelta(days=4)),
     st.integers(0, 200),
     st.sampled_from([Later(), MemoryProvider()]),
+    st.sampled_from([timedelta(0), timedelta(seconds=1)]),
 )
 def test_why_not_ahead_gives_a_reason_exactly_when_it_cannot(
-    before: timedelta, readers: int, provider: Later | MemoryProvider
+    before: timedelta, readers: int, provider: Later | MemoryProvider, at_least: timedelta
 ) -> None:
     ahead = isinstance(provider, Later) and (
         provider.cancel_before + UNDO_AT_LEAST <= before <= provider.schedule_ahead
         and readers <= (provider.max_cancelled - SPARE_BATCHES) * provider.chunk_size
+        and not at_least
     )
-    assert (why_not_ahead(provider, AT, AT - before, readers) == "") == ahead
+    assert (why_not_ahead(provider, AT, AT - before, readers, at_least) == "") == ahead
+
+
+@pytest.mark.parametrize(("per_hour", "handed_over"), [(4, True), (3, False)])
+def test_what_rates_spread_over_time_is_not_handed_over_in_advance(
+    sqlite_database: Database, per_hour: int, handed_over: bool
+) -> None:
+    """The provider would send it at once, in more batches than it gives back."""
+    issue_id, provider = approved(sqlite_database, readers=4), Later()
+    carrier = Carrier(provider, NAME, Limits(Windows(per_hour=per_hour)))
+    post = Post(provider, SIGNER, BASE, lambda: BEFORE, name=NAME, limits=carrier.limits)
+    with sqlite_database.reading() as session:
+        told = forecast(session, session.get_one(Issue, issue_id), carrier, BEFORE)
+    assert (told.not_ahead == "") == handed_over
+    send_report = delivery.send(sqlite_database, issue_id, post, by_hand=True, ahead=True)
+    assert send_report.tally.accepted == (4 if handed_over else 0)
+    assert send_report.state is (IssueState.SENDING if handed_over else IssueState.APPROVED)

@@ -368,6 +368,30 @@ def test_outcomes_survive_a_database_that_is_busy(database: Database, monkeypatc
     assert send(database, issue_id, Scripted()).tally == Tally(expected=2, accepted=2)
 
 
+def test_a_refused_chunk_is_given_back_when_the_database_is_no_longer_busy(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until it is given back its readers count as being sent to: they would be held as uncertain for nothing."""
+    _, issue_id = approved(database, readers=2)
+    real, failures = ledger.release, iter([True, False])
+
+    def busy(*args: Any, **options: Any) -> None:
+        if next(failures):
+            raise OperationalError("UPDATE", {}, Exception("database is locked"))
+        real(*args, **options)
+
+    def refuse(recipients: Sequence[Recipient]) -> None:
+        raise ProviderRefused("sendgrid", "The key was withdrawn.")
+
+    monkeypatch.setattr(ledger, "release", busy)
+    monkeypatch.setattr("newsletter.delivery.carrying._RECORD_WAITS", (0.0,))
+    provider = Scripted()
+    provider.before = refuse
+    with pytest.raises(ProviderRefused, match="withdrawn"):
+        send(database, issue_id, provider)
+    assert counts(database, issue_id) == Tally(expected=2, planned=2)
+
+
 def test_a_refusal_loses_nobody_and_is_told(database: Database) -> None:
     _, issue_id = approved(database, readers=5)
     provider = Scripted(chunk_size=2)

@@ -7,8 +7,10 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TypeVar
 
 from sqlalchemy.exc import OperationalError
+from sqlmodel import Session
 
 from newsletter.db import Database
 from newsletter.delivery import ledger
@@ -23,6 +25,8 @@ from newsletter.mail import Mail, Outcome, Recipient, Status, outcome_for_all
 from newsletter.models import Edition
 from newsletter.providers import Provider, Ramping, Scheduling, Watched
 from subscribers.tokens import Signer
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -218,9 +222,8 @@ class Lane:
 
     def _refused(self, claimed: Claim, terms: Terms, error: ProviderRefused) -> bool:
         """Give a chunk back that was refused as a whole, and go on with the other provider; raise without one."""
-        with self._db.transaction() as session:
-            reason = "" if self._other() else str(error)
-            ledger.release(session, claimed, reason, self._post.clock(), terms=terms)
+        reason = "" if self._other() else str(error)
+        self._write(claimed, lambda session: ledger.release(session, claimed, reason, self._post.clock(), terms=terms))
         self._forget(claimed)
         if self._fall_back(str(error)):
             return True
@@ -245,24 +248,32 @@ class Lane:
         return None if other is None or other is self._carrier or early else other
 
     def _record(self, claimed: Claim, outcomes: list[Outcome], terms: Terms) -> bool:
-        """Record outcomes. A database that is busy or away for long is asked again before giving up: until then they
-        are nowhere but here and in the journal.
-        """
-        for wait in (*_RECORD_WAITS, None):
-            try:
-                with self._db.transaction() as session:
-                    recorded = ledger.record(session, claimed, outcomes, self._post.clock(), terms=terms)
-                    chunks = [claimed.n, *recorded.open_chunks]  # what was reported while they were being sent counts
-                    settle_reported(session, claimed.issue_id, self._post.clock(), chunks)
-                break
-            except OperationalError:
-                if wait is None:
-                    raise
-                log.warning("the outcomes of attempt %s could not be recorded; trying again", claimed.attempt)
-                self._stop.wait(wait)
+        """Record outcomes; tell whether the next chunk may follow."""
+
+        def written(session: Session) -> bool:
+            recorded = ledger.record(session, claimed, outcomes, self._post.clock(), terms=terms)
+            chunks = [claimed.n, *recorded.open_chunks]  # what was reported while they were being sent counts
+            settle_reported(session, claimed.issue_id, self._post.clock(), chunks)
+            return recorded.go_on
+
+        go_on = self._write(claimed, written)
         self._forget(claimed)
         self._done(sum(1 for outcome in outcomes if outcome.status not in {Status.NOT_TRIED, Status.DEFERRED}))
-        return recorded.go_on
+        return go_on
+
+    def _write(self, claimed: Claim, write: Callable[[Session], T]) -> T:
+        """Write what became of a claim. A database that is busy or away for long is asked again before giving up: until
+        then it is known nowhere but here and in the journal.
+        """
+        for wait in _RECORD_WAITS:
+            try:
+                with self._db.transaction() as session:
+                    return write(session)
+            except OperationalError:
+                log.warning("what became of attempt %s could not be recorded; trying again", claimed.attempt)
+                self._stop.wait(wait)
+        with self._db.transaction() as session:
+            return write(session)
 
     def _forget(self, claimed: Claim) -> None:
         if self._post.journal:

@@ -15,6 +15,7 @@ from sqlmodel import Session, col, select
 
 from newsletter.delivery import windows
 from newsletter.delivery.carrying import Carrier
+from newsletter.delivery.planning import audience_size
 from newsletter.delivery.rates import Limits, Windows
 from newsletter.delivery.undoing import last_moment
 from newsletter.delivery.warm_up import ceiling
@@ -76,7 +77,8 @@ def forecast(session: Session, issue: Issue, carrier: Carrier, now: datetime, *,
     readers = sum(domains.values())
     mailing_list = session.get_one(MailingList, edition.list_id)
     of_list = _of_list(session, edition.list_id)
-    not_ahead = why_not_ahead(provider, issue.send_at, now, readers)
+    at_least = _at_least(session, issue, carrier, domains)
+    not_ahead = why_not_ahead(provider, issue.send_at, now, readers, at_least)
     can_wait = isinstance(provider, Scheduling) and not not_ahead
     return Forecast(
         readers=readers,
@@ -87,7 +89,7 @@ def forecast(session: Session, issue: Issue, carrier: Carrier, now: datetime, *,
         provider=carrier.name,
         chunk_size=provider.chunk_size,
         chunks=math.ceil(readers / provider.chunk_size),
-        at_least=how_long(carrier.limits, domains, _most_so_far(session, carrier, mail.sender.address)),
+        at_least=at_least,
         subject=mail.subject,
         sender=mail.sender.address,
         content_hash=mail.content_hash,
@@ -96,8 +98,23 @@ def forecast(session: Session, issue: Issue, carrier: Carrier, now: datetime, *,
     )
 
 
-def why_not_ahead(provider: Provider, send_at: datetime, now: datetime, readers: int) -> str:
-    """Return why an issue cannot be handed over in advance, as a sentence; "" when it can. Pure."""
+def may_go_ahead(session: Session, issue: Issue, edition: Edition, carrier: Carrier, now: datetime) -> bool:
+    """Tell whether an approved issue can be handed over in advance, to all readers it would go to now."""
+    if carrier.limits:
+        domains = _domains(session, _due(issue, edition))
+        readers, at_least = sum(domains.values()), _at_least(session, issue, carrier, domains)
+    else:
+        readers, at_least = audience_size(session, edition), timedelta(0)
+    return not why_not_ahead(carrier.provider, issue.send_at, now, readers, at_least)
+
+
+def why_not_ahead(
+    provider: Provider, send_at: datetime, now: datetime, readers: int, at_least: timedelta = timedelta(0)
+) -> str:
+    """Return why an issue cannot be handed over in advance, as a sentence; "" when it can. Pure.
+
+    `at_least` is what `how_long` says of it: the provider sends what it has at once, without regard to our rates.
+    """
     if not isinstance(provider, Scheduling):
         return "The provider takes no mail for a time to come."
     if now >= send_at:
@@ -108,6 +125,8 @@ def why_not_ahead(provider: Provider, send_at: datetime, now: datetime, readers:
     earliest = send_at - provider.schedule_ahead
     if now < earliest:
         return f"The provider takes it from {earliest:%Y-%m-%d %H:%M} UTC on."
+    if at_least:
+        return "The rates in the settings spread it over a time, and the provider would send all of it at once."
     most = (provider.max_cancelled - SPARE_BATCHES) * provider.chunk_size
     if readers > most:
         return f"The provider gives back {most} readers at most, and there are {readers}."
@@ -135,6 +154,11 @@ def _in_windows(windows: Windows, readers: int) -> timedelta:
     """Return how long the last of so many readers waits: a window's length for each time it was filled before."""
     waits = [seconds * ((readers - 1) // limit) for seconds, limit in windows.limits if readers]
     return timedelta(seconds=max(waits, default=0))
+
+
+def _at_least(session: Session, issue: Issue, carrier: Carrier, domains: Mapping[str, int]) -> timedelta:
+    """Return how long an issue takes at least with the limits of its carrier and what its warm-up has reached."""
+    return how_long(carrier.limits, domains, _most_so_far(session, carrier, issue.from_address))
 
 
 def _most_so_far(session: Session, carrier: Carrier, sender: str) -> int:

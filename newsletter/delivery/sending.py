@@ -18,11 +18,11 @@ from newsletter.db import Database
 from newsletter.delivery import ledger
 from newsletter.delivery.accounting import Tally, tally
 from newsletter.delivery.carrying import Job, Lane, Post
-from newsletter.delivery.forecast import why_not_ahead
+from newsletter.delivery.forecast import may_go_ahead
 from newsletter.delivery.learning import settle_reported
 from newsletter.delivery.ledger.rows import ledger_id, lock_issue
 from newsletter.delivery.message import with_list_headers
-from newsletter.delivery.planning import audience_size, plan
+from newsletter.delivery.planning import plan
 from newsletter.delivery.restoring import older_copy
 from newsletter.delivery.workers import at_work, is_gone
 from newsletter.errors import Refused
@@ -127,7 +127,7 @@ def _begin(db: Database, issue_id: int, post: Post, *, by_hand: bool, ahead: boo
         mail = with_list_headers(issue.frozen_mail(), edition, mailing_list, issue.week, post.base_url)
         planned = 0
         if issue.state is IssueState.APPROVED:
-            if ahead and why_not_ahead(post.provider, issue.send_at, now, audience_size(session, edition)):
+            if ahead and not may_go_ahead(session, issue, edition, post.carrier, now):
                 return None
             planned = plan(session, issue, post.provider.chunk_size, now)
             issue.scheduled_for = issue.send_at if ahead else None

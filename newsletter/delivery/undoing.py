@@ -21,6 +21,7 @@ from sqlmodel import Session, col, func, select
 
 from newsletter.db import Database
 from newsletter.delivery import ledger
+from newsletter.delivery.learning import settle_reported
 from newsletter.delivery.ledger import Testimony, no_testimony
 from newsletter.delivery.ledger.rows import CANCELLED, CANCELLING, change, keep, lock_issue, note
 from newsletter.delivery.workers import is_gone
@@ -235,7 +236,8 @@ def _let_workers_end(
     """Wait for workers that are just handing over: a batch that is cancelled first would be reported as accepted."""
     for _ in range(_PATIENCE):
         with db.transaction() as session:
-            ledger.hold_orphans(session, issue_id, clock(), is_gone, testimony)
+            if ledger.hold_orphans(session, issue_id, clock(), is_gone, testimony):
+                settle_reported(session, issue_id, clock())  # what the provider told of them meanwhile
             if not _under_way(session, issue_id):
                 return
         wait(1.0)
