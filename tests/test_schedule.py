@@ -162,6 +162,24 @@ def test_the_deadline_rule_sends_in_one_tick(tmp_path: Path) -> None:
     assert len(outbox(app)) == 2
 
 
+@pytest.mark.parametrize("drafted", [True, False], ids=["a draft in the backup", "not drafted yet"])
+def test_what_may_have_been_sent_since_a_backup_does_not_go_out_by_itself(tmp_path: Path, drafted: bool) -> None:
+    """F22: the week was approved and sent after the backup that is restored, and the edition needs no approval."""
+    clock = Clock(SEND_AT - timedelta(hours=1))
+    app = an_app(tmp_path, clock)
+    populated(app.db, readers=2, deadline_rule="send")
+    if drafted:
+        quiet_sources(app, clock)
+        schedule.tick(app)
+    with app.db.transaction() as session:
+        assert issues.leave_out_unsure(session, clock.now) == [f"fen-weekly/{WEEK}"]
+        assert issues.leave_out_unsure(session, clock.now) == []
+    clock.now = SEND_AT + timedelta(minutes=1)
+    quiet_sources(app, clock)
+    assert schedule.tick(app) == []
+    assert not outbox(app)
+
+
 def test_downtime_over_the_limit_leaves_a_reason(tmp_path: Path) -> None:
     clock = Clock(SEND_AT + timedelta(hours=13))
     app = an_app(tmp_path, clock)

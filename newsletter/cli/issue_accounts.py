@@ -336,6 +336,7 @@ def _name_of(session: Session, issue_id: int) -> str:
 
 def _take_up(app: App, *, yes: bool, json: bool) -> None:
     """Make a database that was restored from a backup safe to send from."""
+    from newsletter import issues
     from newsletter.delivery.restoring import older_copy, take_up
 
     journal = app.post.journal
@@ -349,4 +350,9 @@ def _take_up(app: App, *, yes: bool, json: bool) -> None:
     confirm("Hold everybody of whom it does not know whether they were sent to since?", yes=yes)
     with app.db.transaction() as session:
         restored = take_up(session, journal, app.provider.chunk_size, app.clock())
+        left_out = issues.leave_out_unsure(session, app.clock())
     tell(f"Uncertain now, and held: {some(restored.uncertain)} of {some(restored.issues, 'issue')}.")
+    for name in left_out:
+        edition, _, week = name.partition("/")
+        again = f"newsletter issue draft {edition} --week {week}"
+        tell(f"{name} would go out by itself, and is left out. If it was not sent, `{again}` makes it again.")

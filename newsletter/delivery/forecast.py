@@ -117,6 +117,18 @@ def why_not_ahead(
     """
     if not isinstance(provider, Scheduling):
         return "The provider takes no mail for a time to come."
+    if wrong_time := _why_not_now(provider, send_at, now):
+        return wrong_time
+    if at_least:
+        return "The rates in the settings spread it over a time, and the provider would send all of it at once."
+    most = (provider.max_cancelled - SPARE_BATCHES) * provider.chunk_size
+    if readers > most:
+        return f"The provider gives back {most} readers at most, and there are {readers}."
+    return ""
+
+
+def _why_not_now(provider: Scheduling, send_at: datetime, now: datetime) -> str:
+    """Return why it is too early or too late to hand an issue over in advance, "" when it is neither. Pure."""
     if now >= send_at:
         return f"Its time was {send_at:%Y-%m-%d %H:%M} UTC."
     latest = send_at - provider.cancel_before - UNDO_AT_LEAST
@@ -125,11 +137,6 @@ def why_not_ahead(
     earliest = send_at - provider.schedule_ahead
     if now < earliest:
         return f"The provider takes it from {earliest:%Y-%m-%d %H:%M} UTC on."
-    if at_least:
-        return "The rates in the settings spread it over a time, and the provider would send all of it at once."
-    most = (provider.max_cancelled - SPARE_BATCHES) * provider.chunk_size
-    if readers > most:
-        return f"The provider gives back {most} readers at most, and there are {readers}."
     return ""
 
 

@@ -21,7 +21,6 @@ from sqlmodel import Session, col, func, select
 
 from newsletter.db import Database
 from newsletter.delivery import ledger
-from newsletter.delivery.learning import settle_reported
 from newsletter.delivery.ledger import Testimony, no_testimony
 from newsletter.delivery.ledger.rows import CANCELLED, CANCELLING, change, keep, lock_issue, note
 from newsletter.delivery.workers import is_gone
@@ -236,8 +235,7 @@ def _let_workers_end(
     """Wait for workers that are just handing over: a batch that is cancelled first would be reported as accepted."""
     for _ in range(_PATIENCE):
         with db.transaction() as session:
-            if ledger.hold_orphans(session, issue_id, clock(), is_gone, testimony):
-                settle_reported(session, issue_id, clock())  # what the provider told of them meanwhile
+            ledger.hold_orphans(session, issue_id, clock(), is_gone, testimony)
             if not _under_way(session, issue_id):
                 return
         wait(1.0)

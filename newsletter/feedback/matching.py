@@ -55,7 +55,9 @@ def _by_name(session: Session, events: Mapping[str, Event]) -> dict[str, Match]:
     query = select(Delivery.id, Delivery.issue_id, Delivery.subscriber_id, Issue.name_key)
     query = query.join(Issue, col(Issue.id) == Delivery.issue_id)
     for ids in portions(wanted):
-        for number, issue_id, subscriber_id, name_key in session.exec(query.where(among(session, col(Delivery.id), ids))):
+        for number, issue_id, subscriber_id, name_key in session.exec(
+            query.where(among(session, col(Delivery.id), ids))
+        ):
             rows[number] = Match(number, issue_id, subscriber_id), name_of(name_key, number, subscriber_id)
     matches = {}
     for key, claimed in numbers.items():

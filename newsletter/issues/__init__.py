@@ -7,7 +7,7 @@ from newsletter.issues.approval import approve, render
 from newsletter.issues.candidates import candidates
 from newsletter.issues.choice import Choice, Chosen, LeftOut, Limits, choose
 from newsletter.issues.content import content_of
-from newsletter.issues.drafting import Drafted, draft, reconsider, record_missed, skip
+from newsletter.issues.drafting import Drafted, draft, leave_out_unsure, reconsider, record_missed, skip
 from newsletter.issues.editing import Changes, edit
 from newsletter.issues.explaining import Explanation, Facts, as_thin_as, explain, facts_of, find_story
 from newsletter.issues.rows import (
@@ -56,6 +56,7 @@ __all__ = [
     "find_story",
     "issue_name",
     "last_slot",
+    "leave_out_unsure",
     "local_time",
     "lock_issue",
     "near_slot",

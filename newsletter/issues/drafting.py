@@ -13,9 +13,11 @@ from newsletter.issues.candidates import candidates
 from newsletter.issues.choice import Choice, Limits, choose
 from newsletter.issues.rows import lock_issue, require_open, take_back_approval
 from newsletter.issues.score import Weights
-from newsletter.issues.weeks import Slot
-from newsletter.models import Edition, Issue, IssueState, IssueStory
+from newsletter.issues.weeks import Slot, last_slot, next_slot
+from newsletter.models import DeadlineRule, Edition, Issue, IssueState, IssueStory
 from subscribers.inserts import insert_missing
+
+_UNSURE = "the database was restored from a backup, and this week may have been sent since"
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,26 @@ def record_missed(session: Session, edition: Edition, slot: Slot, reason: str, n
         issue = session.exec(select(Issue).where(Issue.edition_id == edition.id, Issue.week == slot.week)).one()
         skip(session, issue, reason)
     return created
+
+
+def leave_out_unsure(session: Session, now: datetime) -> list[str]:
+    """Skip the weeks that would go out by themselves and may have been sent since a backup; return their names.
+
+    For a database that was restored: a week that was approved and sent after the backup is a draft in it, or missing.
+    An edition with the deadline rule `send` would send it again. `draft` makes such an issue again.
+    """
+    left_out = []
+    rule = Edition.deadline_rule == DeadlineRule.SEND
+    for edition in session.exec(select(Edition).where(rule).order_by(Edition.slug)).all():
+        mine = (Issue.edition_id == edition.id, Issue.state == IssueState.DRAFT)
+        drafts = session.exec(select(Issue).where(*mine).order_by(Issue.week)).all()
+        for issue in drafts:
+            skip(session, lock_issue(session, issue.id), _UNSURE)
+        slots = [last_slot(edition, now), next_slot(edition, now)]
+        slots = [slot for slot in slots if slot.draft_at <= now and slot.send_at >= edition.created_at]
+        missed = [slot.week for slot in slots if record_missed(session, edition, slot, _UNSURE, now)]
+        left_out += [f"{edition.slug}/{week}" for week in sorted([*(issue.week for issue in drafts), *missed])]
+    return left_out
 
 
 def _place(session: Session, issue_id: int, choice: Choice) -> None:

@@ -95,16 +95,16 @@ def _rows(session: Session, list_id: int, issue_id: int, chunk: int, most: int) 
     """
     delivery: Any = Delivery.__table__  # type: ignore[attr-defined] # rows as they are: a million are read
     people: Any = Subscription.__table__, Subscriber.__table__  # type: ignore[attr-defined]
+    audience = may_receive(list_id)
     query: Select[Any] = (
-        may_receive(list_id)
-        .add_columns(delivery.c.id)
+        audience.with_only_columns(delivery.c.id, *audience.selected_columns)
         .join(delivery, delivery.c.subscriber_id == people[1].c.id)
         .where(delivery.c.issue_id == issue_id, delivery.c.chunk == chunk, delivery.c.state == DeliveryState.PLANNED)
         .order_by(delivery.c.id)
         .limit(most)
         .with_for_update(read=True, of=people)
     )
-    return [(row[5], *row[:5]) for row in session.connection().execute(query).fetchall()]
+    return list(session.connection().execute(query).fetchall())
 
 
 def _count(session: Session, mine: tuple[Any, ...]) -> int:
