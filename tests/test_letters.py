@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfoNotFoundError
@@ -13,7 +12,7 @@ from sqlmodel import select
 from newsletter.db import Database
 from newsletter.errors import ConfigurationError, ProviderRefused
 from newsletter.letters import owe_goodbye, owe_welcome, send_letters
-from newsletter.mail import Mail, Outcome, Recipient, Status
+from newsletter.mail import Status
 from newsletter.models import Edition, Issue, IssueState
 from newsletter.render import Renderer
 from newsletter.testing import MemoryProvider, Scripted
@@ -24,6 +23,7 @@ from subscribers.models import Letter, Subscription, SubscriptionState, Suppress
 from subscribers.suppression import suppress
 from subscribers.tokens import Purpose, Signer
 from tests.builders import NOW, Newsroom, newsroom, reader
+from tests.hooked import HookedProvider
 from tests.sites import BASE_URL, SECRET
 
 SIGNER = Signer([SECRET])
@@ -70,19 +70,6 @@ def broken_template(folder: Path, name: str) -> Path:
     (folder / name).parent.mkdir(parents=True)
     (folder / name).write_text("{{ nope }}")
     return folder / name
-
-
-class HookedProvider(MemoryProvider):
-    """Does something in the middle of its first call."""
-
-    def __init__(self, hook: Callable[[], object]) -> None:
-        super().__init__()
-        self.hook = hook
-
-    def send(self, mail: Mail, recipients: Sequence[Recipient]) -> list[Outcome]:
-        if not self.calls:
-            self.hook()
-        return super().send(mail, recipients)
 
 
 def test_a_new_reader_is_welcomed_once(database: Database, room: Newsroom) -> None:

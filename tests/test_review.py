@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,11 +14,12 @@ from newsletter import issues
 from newsletter.db import Database
 from newsletter.errors import ConfigurationError, ProviderRefused
 from newsletter.letters import ask_for_reviews
-from newsletter.mail import Mail, Outcome, Recipient, Status
+from newsletter.mail import Mail, Status
 from newsletter.models import DeadlineRule, Edition, Issue, IssueStory
 from newsletter.render import Renderer, ReviewContent
 from newsletter.testing import MemoryProvider
 from tests.builders import NOW, newsroom, story
+from tests.hooked import HookedProvider
 from tests.sites import BASE_URL
 
 EDITORS = ["ed@example.org", "deputy@example.org"]
@@ -46,19 +46,6 @@ def ask(
 ) -> list[str]:
     now = NOW + timedelta(hours=hours)
     return ask_for_reviews(db, provider, Renderer(templates), base_url=BASE_URL, editors=editors, now=now)
-
-
-class HookedProvider(MemoryProvider):
-    """Does something in the middle of its first call."""
-
-    def __init__(self, hook: Callable[[], object]) -> None:
-        super().__init__()
-        self.hook = hook
-
-    def send(self, mail: Mail, recipients: Sequence[Recipient]) -> list[Outcome]:
-        if not self.calls:
-            self.hook()
-        return super().send(mail, recipients)
 
 
 def asked_of(provider: MemoryProvider) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ from subscribers.models import (
 from subscribers.suppression import suppress
 from subscribers.tokens import Signer
 from tests.builders import NOW, Newsroom, edition_fields, newsroom, reader
+from tests.hooked import HookedProvider
 from tests.sites import BASE_URL, SECRET, link_in
 
 SIGNER = Signer([SECRET])
@@ -67,19 +68,6 @@ def asked(db: Database, room: Newsroom, address: str, now: datetime = NOW, **mor
 
 def send(db: Database, provider: Provider, *, now: datetime = NOW, limit: int = 100) -> int:
     return send_confirmations(db, provider, Renderer(), SIGNER, base_url=BASE_URL, now=now, limit=limit)
-
-
-class HookedProvider(MemoryProvider):
-    """Does something in the middle of its first call."""
-
-    def __init__(self, hook: Callable[[], object]) -> None:
-        super().__init__()
-        self.hook = hook
-
-    def send(self, mail: Mail, recipients: Sequence[Recipient]) -> list[Outcome]:
-        if not self.calls:
-            self.hook()
-        return super().send(mail, recipients)
 
 
 @pytest.mark.parametrize(
