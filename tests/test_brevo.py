@@ -13,13 +13,12 @@ import pytest
 
 from newsletter.errors import ConfigurationError, ProviderRefused, Refused
 from newsletter.mail import Sender, Status
-from newsletter.providers import load_provider
 from newsletter.providers.answers import Then
 from newsletter.providers.brevo import BrevoProvider, judge, request, version
 from newsletter.providers.events import Event, Kind, NotGenuine, Reporting
 from newsletter.providers.http import Answer
 from newsletter.providers.mailboxes import as_json as request_json
-from tests.contracts.apis import ApiPostBox, BatchProviderContract, statuses
+from tests.contracts.apis import ApiPostBox, BatchProviderContract, connected_to, statuses
 from tests.contracts.providers import make_mail, make_reader, make_readers
 from tests.servers.api import Reply, as_json
 from tests.servers.brevo import KEY, Brevo
@@ -29,34 +28,14 @@ NOW = datetime(2026, 11, 22, 7, 0, tzinfo=UTC)
 WEBHOOK_TOKEN = "webhook-token-1234567890"
 
 
-class _PostBox(ApiPostBox):
+class TestBrevoKeepsTheContract(BatchProviderContract):
     """The headers that arrive are those handed over: of them Brevo replaces the Message-ID (TestMessageId)."""
 
-    key = KEY
-
-    def __init__(self, double: Brevo) -> None:
-        self.double: Brevo = double
-        self.provider = connected(double)
-
-    def connect(self, **options: object) -> BrevoProvider:
-        return connected(self.double, **options)
-
-    def reject(self, address: str) -> None:
-        self.double.bad.add(address)
-
-    def be_busy(self) -> None:
-        self.double.busy = True
-
-    def refuse(self) -> None:
-        self.double.inactive = True
-
-
-class TestBrevoKeepsTheContract(BatchProviderContract):
     most = 1000
 
     @pytest.fixture
-    def post_box(self, double: Brevo) -> _PostBox:
-        return _PostBox(double)
+    def post_box(self, double: Brevo) -> ApiPostBox:
+        return ApiPostBox(double, connected, KEY)
 
     def sizes(self, post_box: ApiPostBox) -> list[int]:
         return [len(request.json()["messageVersions"]) for request in post_box.double.requests]
@@ -69,12 +48,7 @@ def double() -> Iterator[Brevo]:
 
 
 def connected(double: Brevo, **options: object) -> BrevoProvider:
-    """Return the provider for the double, made from text as the environment would give it."""
-    given = {"api_key": KEY, "host": double.url, "timeout": "10", **options}
-    provider = load_provider("newsletter.providers.brevo:BrevoProvider", given)
-    assert isinstance(provider, BrevoProvider)
-    double.cleanup.callback(provider.close)
-    return provider
+    return connected_to(double, BrevoProvider, {"api_key": KEY, **options})
 
 
 class TestRequest:
@@ -160,7 +134,16 @@ class TestAnswers:
             (400, {"code": "invalid_parameter", "message": "email is not valid in to"}, Then.HALVES, []),
             (400, {"code": "invalid_parameter", "message": "Sender is invalid / inactive"}, Then.REFUSE, []),
             (400, {"code": "not_enough_credits", "message": "x"}, Then.REFUSE, []),
+            (400, {"code": "missing_parameter", "message": "x"}, Then.REFUSE, []),
+            (400, {"code": "account_under_validation", "message": "x"}, Then.REFUSE, []),
+            (400, {}, Then.HALVES, []),
+            (401, {"code": "unauthorized", "message": "x"}, Then.REFUSE, []),
             (402, {"code": "not_enough_credits", "message": "x"}, Then.REFUSE, []),
+            (403, {"code": "permission_denied", "message": "x"}, Then.REFUSE, []),
+            (409, {}, Then.STOP, [U, U]),
+            (413, {}, Then.HALVES, []),
+            (429, {}, Then.STOP, [N, N]),
+            (500, {}, Then.STOP, [U, U]),
         ],
     )
     def test_answers(self, status: int, content: Any, then: Then, expected: list[Status]) -> None:
@@ -206,10 +189,18 @@ class TestCheck:
         with pytest.raises(ProviderRefused, match="not activated"):
             connected(double).check()
 
-    @pytest.mark.parametrize("reply", [Reply(200, b"<html>"), Reply(500), Reply(404)])
-    def test_nonsense_is_no_account(self, double: Brevo, reply: Reply) -> None:
+    @pytest.mark.parametrize(
+        ("reply", "words"),
+        [
+            (Reply(200, b"<html>"), "makes no sense"),
+            (Reply(500), "answered 500"),
+            (Reply(404), r"404\..*provider\.host"),
+        ],
+        ids=["no JSON", "500", "404"],
+    )
+    def test_nonsense_is_no_account(self, double: Brevo, reply: Reply, words: str) -> None:
         double.account = reply
-        with pytest.raises(ProviderRefused):
+        with pytest.raises(ProviderRefused, match=words):
             connected(double).check()
 
     @pytest.mark.parametrize(("option", "value"), [("chunk_size", "1001"), ("timeout", "-1"), ("sandbox", "maybe")])

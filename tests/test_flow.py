@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
+from newsletter.testing.sendgrid import API_KEY, SendGridSimulator
 from tests.commands import NEWSLETTER, CommandLine
 from tests.servers.http import FeedServer
-from tests.servers.sendgrid import KEY, sendgrid_simulator
 from tests.servers.smtp import smtp_server
 
 WEEK_XML = (Path(__file__).parent / "data/week.xml").read_bytes()
@@ -115,25 +115,27 @@ def test_through_smtp(newsletter: CommandLine) -> None:
 
 
 def test_through_sendgrid(newsletter: CommandLine) -> None:
-    with FeedServer() as feeds, sendgrid_simulator() as simulator:
+    with FeedServer() as feeds, SendGridSimulator() as simulator:
         feeds.serve("/feed.xml", WEEK_XML, "application/rss+xml")
-        settings = f'[provider]\nuse = "sendgrid"\napi_key = "{KEY}"\nhost = "{simulator.url}"\n'
+        settings = f'[provider]\nuse = "sendgrid"\napi_key = "{API_KEY}"\nhost = "{simulator.url}"\n'
         newsletter.set_up(feeds.url("/feed.xml"), settings=settings)
         newsletter.readers(1200)
         approve(newsletter)
         report = newsletter("issue", "send", "fen-weekly", "--json").json
         assert (report["state"], report["accepted"]) == ("sent", 1200)
-        sizes = sorted(len(one["personalizations"]) for one in simulator.requests)
+        sizes = sorted(one.readers for one in simulator.requests)
         assert (sum(sizes), sizes[0], sizes[-1]) == (1200, 1, 500)  # a new account begins with one
-        assert Counter(simulator.arrived()) == {f"reader{number}@example.org": 1 for number in range(1200)}
-        one = simulator.delivered[0]
+        assert Counter(mail.address for mail in simulator.left) == {
+            f"reader{number}@example.org": 1 for number in range(1200)
+        }
+        one = simulator.left[0]
         assert one.address in one.html
         assert one.address in one.text
         assert "<https://news.example.org/u/" in one.headers["List-Unsubscribe"]
 
 
 def test_a_refusal_keeps_everybody_and_resume_goes_on(newsletter: CommandLine) -> None:
-    with FeedServer() as feeds, sendgrid_simulator() as simulator:
+    with FeedServer() as feeds, SendGridSimulator() as simulator:
         feeds.serve("/feed.xml", WEEK_XML, "application/rss+xml")
         settings = f'[provider]\nuse = "sendgrid"\napi_key = "wrong"\nhost = "{simulator.url}"\n'
         newsletter.set_up(feeds.url("/feed.xml"), settings=settings)
@@ -143,9 +145,9 @@ def test_a_refusal_keeps_everybody_and_resume_goes_on(newsletter: CommandLine) -
         assert "sendgrid" in refused.err
         status = newsletter("issue", "status", "fen-weekly", "--json").json
         assert (status["planned"], status["state"]) == (5, "sending")
-        resumed = newsletter("issue", "resume", "fen-weekly", "--json", NEWSLETTER_PROVIDER__API_KEY=KEY)
+        resumed = newsletter("issue", "resume", "fen-weekly", "--json", NEWSLETTER_PROVIDER__API_KEY=API_KEY)
         assert resumed.json["accepted"] == 5
-        assert len(simulator.delivered) == 5
+        assert len(simulator.left) == 5
 
 
 @pytest.mark.parametrize("database", ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])

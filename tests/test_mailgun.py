@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import json
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -15,13 +16,14 @@ import pytest
 
 from newsletter.errors import ConfigurationError, ProviderRefused
 from newsletter.mail import Outcome, Status
-from newsletter.providers import Watched, load_provider
+from newsletter.providers import Watched
 from newsletter.providers.answers import Then
+from newsletter.providers.batches import MAX_UNNAMED_LATER
 from newsletter.providers.events import Event, Kind, NotGenuine, Reporting
 from newsletter.providers.http import Answer
 from newsletter.providers.mailgun import MailgunProvider, judge
 from newsletter.providers.message import build
-from tests.contracts.apis import ApiPostBox, ApiProviderContract, statuses
+from tests.contracts.apis import ApiPostBox, ApiProviderContract, connected_to, statuses
 from tests.contracts.providers import make_mail, make_reader, make_readers
 from tests.servers.api import Fault, Reply, as_json
 from tests.servers.mailgun import DOMAIN, KEY, Mailgun
@@ -31,30 +33,10 @@ NOW = datetime(2026, 11, 22, 7, 0, tzinfo=UTC)
 WEBHOOK_KEYS = ("the-newest-signing-key", "the-one-before")
 
 
-class _PostBox(ApiPostBox):
-    key = KEY
-
-    def __init__(self, double: Mailgun) -> None:
-        self.double: Mailgun = double
-        self.provider = connected(double)
-
-    def connect(self, **options: object) -> MailgunProvider:
-        return connected(self.double, **options)
-
-    def reject(self, address: str) -> None:
-        self.double.bad.add(address)
-
-    def be_busy(self) -> None:
-        self.double.busy = True
-
-    def refuse(self) -> None:
-        self.double.disabled = True
-
-
 class TestMailgunKeepsTheContract(ApiProviderContract):
     @pytest.fixture
-    def post_box(self, double: Mailgun) -> _PostBox:
-        return _PostBox(double)
+    def post_box(self, double: Mailgun) -> ApiPostBox:
+        return ApiPostBox(double, connected, KEY)
 
 
 @pytest.fixture
@@ -64,12 +46,7 @@ def double() -> Iterator[Mailgun]:
 
 
 def connected(double: Mailgun, **options: object) -> MailgunProvider:
-    """Return the provider for the double, made from text as the environment would give it."""
-    given = {"api_key": KEY, "domain": DOMAIN, "host": double.url, "timeout": "10", "connections": "1", **options}
-    provider = load_provider("newsletter.providers.mailgun:MailgunProvider", given)
-    assert isinstance(provider, MailgunProvider)
-    double.cleanup.callback(provider.close)
-    return provider
+    return connected_to(double, MailgunProvider, {"api_key": KEY, "domain": DOMAIN, "connections": "1", **options})
 
 
 class Notes:
@@ -177,7 +154,7 @@ class TestWatched:
         double.faults = [as_json({"message": "x"}, 400)] * 100
         with pytest.raises(ProviderRefused, match="several readers"):
             connected(double, connections=connections).send(make_mail(), make_readers(30))
-        assert len(double.requests) <= 3 + 2 * int(connections)
+        assert len(double.requests) <= 3 + int(connections)
 
     def test_a_worker_that_breaks_stops_the_others(self, double: Mailgun) -> None:
         class Broken(Notes):
@@ -197,6 +174,23 @@ class TestWatched:
         assert [one.status for one in outcomes] == [R] * number + [A] * (4 - number)
         assert {one.delivery_id for one in notes.told} == {one.delivery_id for one in outcomes}
         assert len(notes.told) == 4
+
+    @pytest.mark.parametrize("connections", ["1", "4"])
+    def test_an_account_that_breaks_half_way_is_not_the_readers_fault(self, double: Mailgun, connections: str) -> None:
+        """A 400 in words that nobody knows, for everybody from now on; but for answers that overtake each other."""
+        double.faults = [*[None] * 10, *[as_json({"message": "x"}, 400)] * 100]
+        notes = Notes()
+        outcomes = connected(double, connections=connections).send_watched(make_mail(), make_readers(60), notes)
+        found = Counter(one.status for one in outcomes)
+        assert (found[A], found[N] + found[R]) == (10, 50)
+        assert found[R] < int(connections)
+        assert len(double.requests) <= 10 + MAX_UNNAMED_LATER + 2 * int(connections)
+        assert sorted(notes.told, key=lambda one: one.delivery_id) == outcomes
+
+    def test_bad_readers_in_a_row_are_rejected_when_the_last_is_taken(self, double: Mailgun) -> None:
+        double.faults = [None, *[as_json({"message": "x"}, 400)] * 20]
+        outcomes = connected(double).send_watched(make_mail(), make_readers(60), Notes())
+        assert [one.status for one in outcomes] == [A] + [R] * 20 + [A] * 39
 
     def test_who_was_taken_before_a_refusal_is_not_forgotten(self, double: Mailgun) -> None:
         double.faults = [None, Reply(401, b"Forbidden")]
@@ -220,13 +214,41 @@ class TestAnswers:
             (400, b"?", Then.GO_ON, [R]),
             (401, b"Forbidden", Then.REFUSE, []),
             (413, b"", Then.REFUSE, []),
-            (420, b"", Then.REFUSE, []),
+            (420, b"", Then.STOP, [N]),
+            (429, b'{"message": "Too many requests"}', Then.STOP, [N]),
+            (
+                400,
+                b'{"message": "Sandbox subdomains are for tests. Add your own domain, or the address to the authorized '
+                b'recipients."}',
+                Then.REFUSE,
+                [],
+            ),
+            (400, b'{"message": "Free accounts are for test purposes only."}', Then.REFUSE, []),
+            (400, b'{"message": "Recipient is not known"}', Then.GO_ON, [R]),
+            (403, b'{"message": "Domain mg.example.org is not allowed to send"}', Then.REFUSE, []),
+            (404, b'{"message": "Domain not found: mg.example.org"}', Then.REFUSE, []),
+            (500, b"", Then.STOP, [U]),
         ],
     )
     def test_answers(self, status: int, body: bytes, then: Then, expected: list[Status]) -> None:
         verdict = judge(Answer(status, body), NOW)
         assert verdict.then is then
         assert [fate.status for fate in verdict.fates] == expected
+
+    @pytest.mark.parametrize(
+        ("until", "wait"),
+        [("Sun, 22 Nov 2026 07:00:31 UTC", 31), ("Sun, 22 Nov 2026 06:00:00 UTC", None), ("a while", None), ("", None)],
+    )
+    def test_f4_a_domain_that_sent_enough_for_now_waits(self, until: str, wait: float | None) -> None:
+        """F4: no refusal, for which somebody would have to act: a new domain may send to 100 readers an hour."""
+        words = f"Domain {DOMAIN} is not allowed to send: recipient limit exceeded, try again after {until}"
+        verdict = judge(Answer(420, json.dumps({"message": words}).encode()), NOW)
+        assert (verdict.then, verdict.fates[0].status, verdict.retry_after) == (Then.STOP, N, wait)
+
+    @pytest.mark.parametrize("words", ["to parameter is not a valid address", "x"])
+    def test_only_what_is_said_of_a_reader_is_held_against_them(self, words: str) -> None:
+        (fate,) = judge(Answer(400, json.dumps({"message": words}).encode()), NOW).fates
+        assert fate.named is (words != "x")
 
 
 class TestCheck:

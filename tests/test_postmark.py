@@ -12,12 +12,11 @@ import pytest
 
 from newsletter.errors import ConfigurationError, ProviderRefused
 from newsletter.mail import Sender, Status
-from newsletter.providers import load_provider
 from newsletter.providers.answers import Then
 from newsletter.providers.events import Kind, NotGenuine, Reporting
 from newsletter.providers.http import Answer
 from newsletter.providers.postmark import PostmarkProvider, judge, message
-from tests.contracts.apis import ApiPostBox, BatchProviderContract, statuses
+from tests.contracts.apis import ApiPostBox, BatchProviderContract, connected_to, statuses
 from tests.contracts.providers import make_mail, make_reader, make_readers
 from tests.servers.api import Reply
 from tests.servers.postmark import STREAM, TOKEN, Postmark
@@ -27,33 +26,13 @@ NOW = datetime(2026, 11, 22, 7, 0, tzinfo=UTC)
 WEBHOOK_TOKEN = "new-webhook-token-1234567890"
 
 
-class _PostBox(ApiPostBox):
-    key = TOKEN
-
-    def __init__(self, double: Postmark) -> None:
-        self.double: Postmark = double
-        self.provider = connected(double)
-
-    def connect(self, **options: object) -> PostmarkProvider:
-        return connected(self.double, **options)
-
-    def reject(self, address: str) -> None:
-        self.double.inactive.add(address)
-
-    def be_busy(self) -> None:
-        self.double.busy = True
-
-    def refuse(self) -> None:
-        self.double.pending = True
-
-
 class TestPostmarkKeepsTheContract(BatchProviderContract):
     key_option = "token"
     most = 500
 
     @pytest.fixture
-    def post_box(self, double: Postmark) -> _PostBox:
-        return _PostBox(double)
+    def post_box(self, double: Postmark) -> ApiPostBox:
+        return ApiPostBox(double, connected, TOKEN)
 
     def sizes(self, post_box: ApiPostBox) -> list[int]:
         return [len(request.json()) for request in post_box.double.requests]
@@ -66,12 +45,7 @@ def double() -> Iterator[Postmark]:
 
 
 def connected(double: Postmark, **options: object) -> PostmarkProvider:
-    """Return the provider for the double, made from text as the environment would give it."""
-    given = {"token": TOKEN, "host": double.url, "timeout": "10", "webhook_token": f"{WEBHOOK_TOKEN} old", **options}
-    provider = load_provider("newsletter.providers.postmark:PostmarkProvider", given)
-    assert isinstance(provider, PostmarkProvider)
-    double.cleanup.callback(provider.close)
-    return provider
+    return connected_to(double, PostmarkProvider, {"token": TOKEN, "webhook_token": f"{WEBHOOK_TOKEN} old", **options})
 
 
 class TestRequest:
@@ -115,12 +89,51 @@ class TestAnswers:
             ([0, 429], "", Then.STOP, [A, N]),
             ([412, 0, 429], "", Then.REFUSE, [N, A, N]),
             ([405], "", Then.REFUSE, [N]),
+            ([0, 100], "Maintenance", Then.STOP, [A, N]),
+            ([0, 300], "Invalid something of one reader.", Then.GO_ON, [A, R]),
+            ([0, 402], "Invalid JSON", Then.GO_ON, [A, R]),
+            ([300], "Provide either email TextBody or HtmlBody or both.", Then.REFUSE, [N]),
+            ([400], "Sender Signature not found", Then.REFUSE, [N]),
+            ([1235], "The stream provided does not exist.", Then.REFUSE, [N]),
         ],
     )
     def test_each_message_has_its_own(self, codes: list[int], words: str, then: Then, expected: list[Status]) -> None:
         verdict = judge(answer(*codes, words=words), len(codes), NOW)
         assert verdict.then is then
         assert [fate.status for fate in verdict.fates] == expected
+
+    @pytest.mark.parametrize(
+        ("status", "code", "words", "then", "expected"),
+        [
+            (422, 300, "Zero recipients specified", Then.HALVES, []),
+            (422, 402, "Invalid JSON", Then.HALVES, []),
+            (422, None, "", Then.HALVES, []),
+            (400, None, "", Then.HALVES, []),
+            (422, 300, "Invalid 'From' address", Then.REFUSE, []),
+            (422, 405, "Not allowed to send", Then.REFUSE, []),
+            (422, 410, "Too many batch messages", Then.REFUSE, []),
+            (422, 412, "Account is pending", Then.REFUSE, []),
+            (401, 10, "Bad or missing API token", Then.REFUSE, []),
+            (422, 100, "Maintenance", Then.STOP, [N, N]),
+            (422, 429, "Rate limit exceeded", Then.STOP, [N, N]),
+            (429, None, "", Then.STOP, [N, N]),
+            (413, None, "", Then.HALVES, []),
+            (500, None, "", Then.STOP, [U, U]),
+            (503, 100, "Maintenance", Then.STOP, [U, U]),
+        ],
+    )
+    def test_a_batch_that_is_refused_as_a_whole(
+        self, status: int, code: int | None, words: str, then: Then, expected: list[Status]
+    ) -> None:
+        """Trust 3.3: what does not say of whom is searched for, and nobody is in doubt after a refusal."""
+        verdict = judge(Answer(status, json.dumps({"ErrorCode": code, "Message": words}).encode()), 2, NOW)
+        assert verdict.then is then
+        assert [fate.status for fate in verdict.fates] == expected
+
+    def test_f5_of_a_batch_that_is_refused_as_a_whole_exactly_the_bad_one_is_rejected(self, double: Postmark) -> None:
+        double.unreadable = {"reader-5@example.org"}
+        assert statuses(connected(double), 8) == [A] * 4 + [R] + [A] * 3
+        assert len(double.requests) <= 1 + 2 * 3
 
     def test_who_was_taken_before_an_account_was_stopped_is_not_forgotten(self, double: Postmark) -> None:
         double.faults = [Reply(200, answer(0, 412, 406).body)]
@@ -131,7 +144,13 @@ class TestAnswers:
         assert outcome.reference == "0000-0000"
 
     @pytest.mark.parametrize(
-        ("body", "expected"), [(b"[]", [U, U]), (b'[{"ErrorCode": 0}, {}]', [A, U]), (b"null", [U, U])]
+        ("body", "expected"),
+        [
+            (b"[]", [U, U]),
+            (b'[{"ErrorCode": 0}, {}]', [A, U]),
+            (b'[{"ErrorCode": 0}, {"ErrorCode": false}]', [A, U]),
+            (b"null", [U, U]),
+        ],
     )
     def test_a_success_that_does_not_say_of_whom_is_none(
         self, double: Postmark, body: bytes, expected: list[Status]

@@ -338,8 +338,11 @@ MANNERS = Manners(("retry-after",), {401: "Check the key."}, "Check the host.")
     ("status", "then", "expected"),
     [
         *((status, None, None) for status in (200, 201, 202, 204, 299, 400, 409, 422)),
-        *((status, Then.STOP, U) for status in (100, 101, 199, 408, 500, 502, 503, 504, 529, 599, 600, 999)),
-        *((status, Then.REFUSE, None) for status in (300, 301, 304, 308, 401, 402, 403, 404, 405, 410, 415, 418, 451)),
+        *(
+            (status, Then.STOP, U)
+            for status in (100, 101, 199, 300, 301, 304, 308, 399, 408, 500, 502, 503, 504, 529, 599, 600, 999)
+        ),
+        *((status, Then.REFUSE, None) for status in (401, 402, 403, 404, 405, 410, 415, 418, 451)),
         (429, Then.STOP, N),
         (413, Then.HALVES, None),
     ],
@@ -484,6 +487,32 @@ def test_whatever_a_genuine_report_holds_it_is_an_event_or_cannot_be_read(found:
             assert event.at.tzinfo is UTC
             json.dumps([event.id, event.detail, event.address, event.delivery_id, event.raw], allow_nan=False).encode()
             f"{event.id}{event.detail}{event.address}{event.delivery_id}{event.reference}".encode()
+
+
+#: Members that answers have, and words that mean something there.
+SAID = ("data", "errors", "index", "id", "message", "name", "code", "ErrorCode", "Message", "messageIds", "messageId")
+WORDS = st.sampled_from(
+    ["", "`to`", "`from`", "to parameter", "duplicate_parameter", "monthly_quota_exceeded", "sender"]
+)
+CODES = st.sampled_from([None, True, 0, 100, 300, 406, 412, 429, -1, 0.0])
+ANSWERED = st.dictionaries(st.sampled_from(SAID), JSON | WORDS | CODES, max_size=5)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    status=st.sampled_from([200, 201, 204, 307, 400, 401, 409, 413, 420, 422, 429, 500]),
+    content=ANSWERED | st.lists(ANSWERED, max_size=3) | JSON,
+    count=st.integers(1, 3),
+)
+def test_whatever_an_api_answers_each_reader_has_a_fate(status: int, content: object, count: int) -> None:
+    """Trust 3.3: nobody is forgotten, one reader is not halved, and nobody is accepted but by a success."""
+    answer = Answer(status, json.dumps(content).encode())
+    verdicts = [(judge(answer, count, NOW), count) for judge in (brevo.judge, postmark.judge, resend.judge)]
+    for verdict, readers in [*verdicts, (mailgun.judge(answer, NOW), 1)]:
+        assert len(verdict.fates) == readers or (verdict.then in {Then.REFUSE, Then.HALVES} and not verdict.fates)
+        assert verdict.then is not Then.HALVES or readers > 1
+        assert status < 300 or all(fate.status is not A for fate in verdict.fates)
+        assert status < 500 or {fate.status for fate in verdict.fates} == {U}
 
 
 TEXT = st.text(max_size=30) | st.just("=?UTF-8?Q?x=0D=0ABcc:_a@b.c?=") | st.just("x\r\nBcc: a@b.c") | st.just('"\\,;<')

@@ -15,12 +15,11 @@ import pytest
 
 from newsletter.errors import ConfigurationError, ProviderRefused
 from newsletter.mail import Sender, Status
-from newsletter.providers import load_provider
 from newsletter.providers.answers import Then
 from newsletter.providers.events import Event, Kind, NotGenuine, Reporting
 from newsletter.providers.http import Answer
 from newsletter.providers.resend import TRIES, ResendProvider, idempotency_key, judge, message
-from tests.contracts.apis import ApiPostBox, BatchProviderContract, statuses
+from tests.contracts.apis import ApiPostBox, BatchProviderContract, connected_to, statuses
 from tests.contracts.providers import make_mail, make_reader
 from tests.servers.api import Fault, Reply, as_json
 from tests.servers.resend import KEY, Resend
@@ -30,32 +29,12 @@ NOW = datetime(2026, 11, 22, 7, 0, tzinfo=UTC)
 SECRETS = [base64.b64encode(text).decode() for text in (b"the newest secret", b"the one before")]
 
 
-class _PostBox(ApiPostBox):
-    key = KEY
-
-    def __init__(self, double: Resend) -> None:
-        self.double: Resend = double
-        self.provider = connected(double)
-
-    def connect(self, **options: object) -> ResendProvider:
-        return connected(self.double, **options)
-
-    def reject(self, address: str) -> None:
-        self.double.bad.add(address)
-
-    def be_busy(self) -> None:
-        self.double.busy = True
-
-    def refuse(self) -> None:
-        self.double.inactive = True
-
-
 class TestResendKeepsTheContract(BatchProviderContract):
     tries = TRIES
 
     @pytest.fixture
-    def post_box(self, double: Resend) -> _PostBox:
-        return _PostBox(double)
+    def post_box(self, double: Resend) -> ApiPostBox:
+        return ApiPostBox(double, connected, KEY)
 
     def sizes(self, post_box: ApiPostBox) -> list[int]:
         return [len(request.json()) for request in post_box.double.requests]
@@ -68,12 +47,7 @@ def double() -> Iterator[Resend]:
 
 
 def connected(double: Resend, **options: object) -> ResendProvider:
-    """Return the provider for the double, made from text as the environment would give it."""
-    given = {"api_key": KEY, "host": double.url, "timeout": "10", "retry_pause": "0", **options}
-    provider = load_provider("newsletter.providers.resend:ResendProvider", given)
-    assert isinstance(provider, ResendProvider)
-    double.cleanup.callback(provider.close)
-    return provider
+    return connected_to(double, ResendProvider, {"api_key": KEY, "retry_pause": "0", **options})
 
 
 class TestRequest:
@@ -173,9 +147,47 @@ class TestAnswers:
         assert statuses(connected(double), 2) == [A, A]
         assert [len(request.json()) for request in double.requests] == [2, 1, 1]
 
-    @pytest.mark.parametrize("name", ["invalid_from_address", "invalid_idempotency_key"])
-    def test_what_is_about_the_mail_is_not_searched_for(self, name: str) -> None:
-        assert judge(answer({"name": name, "message": "x"}, 422), 5, NOW).then is Then.REFUSE
+    @pytest.mark.parametrize(
+        ("status", "name", "words", "then", "expected", "wait"),
+        [
+            (400, "invalid_idempotency_key", "x", Then.REFUSE, [], None),
+            (400, "validation_error", "x", Then.HALVES, [], None),
+            (401, "missing_api_key", "x", Then.REFUSE, [], None),
+            (403, "invalid_api_key", "x", Then.REFUSE, [], None),
+            (403, "validation_error", "The domain is not verified.", Then.REFUSE, [], None),
+            (404, "not_found", "x", Then.REFUSE, [], None),
+            (405, "method_not_allowed", "x", Then.REFUSE, [], None),
+            (409, "invalid_idempotent_request", "x", Then.STOP, [U, U], None),
+            (409, "concurrent_idempotent_requests", "x", Then.STOP, [U, U], None),
+            (413, "", "", Then.HALVES, [], None),
+            (422, "invalid_from_address", "x", Then.REFUSE, [], None),
+            (422, "validation_error", "Invalid `from` field.", Then.REFUSE, [], None),
+            (422, "validation_error", "Invalid `to` field.", Then.HALVES, [], None),
+            (422, "missing_required_field", "Missing `html` or `text` field.", Then.REFUSE, [], None),
+            (429, "rate_limit_exceeded", "x", Then.STOP, [N, N], None),
+            (429, "daily_quota_exceeded", "x", Then.STOP, [N, N], 900),
+            (429, "monthly_quota_exceeded", "x", Then.REFUSE, [], None),
+            (451, "security_error", "x", Then.REFUSE, [], None),
+            (500, "application_error", "x", Then.STOP, [U, U], None),
+        ],
+    )
+    def test_what_a_refused_batch_means(
+        self, status: int, name: str, words: str, then: Then, expected: list[Status], wait: float | None
+    ) -> None:
+        """Trust 3.3, by https://resend.com/docs/api-reference/errors."""
+        verdict = judge(answer({"name": name, "message": words}, status), 2, NOW)
+        assert (verdict.then, verdict.retry_after) == (then, wait)
+        assert [fate.status for fate in verdict.fates] == expected
+
+    @pytest.mark.parametrize(("words", "named"), [("Invalid `to` field.", True), ("Something.", False)])
+    def test_what_is_said_of_one_reader_alone_is_held_against_them(self, words: str, named: bool) -> None:
+        (fate,) = judge(answer({"name": "validation_error", "message": words}, 422), 1, NOW).fates
+        assert (fate.status, fate.named) == (R, named)
+
+    def test_a_fault_of_the_mail_rejects_no_reader(self, double: Resend) -> None:
+        """Too few to tell by their number that it is the mail: the words tell."""
+        double.faults = [as_json({"data": [{"id": "a"}], "errors": [{"index": 0, **FROM}]})]
+        assert statuses(connected(double), 2) == [N, A]
 
 
 class TestCheck:

@@ -55,6 +55,7 @@ def error(message: str, field: str | None) -> dict[str, Any]:
         (answer(400, [error("appears twice", "personalizations")]), 3, Then.SEARCH, N),
         (answer(400, [error("bad", "personalizations.7.to")]), 3, Then.SEARCH, N),
         (answer(400, "not a list"), 3, Then.SEARCH, N),
+        (Answer(400, b'{"errors": ' + b"[" * 100_000, Message()), 3, Then.SEARCH, N),
         (answer(400, [error("no subject", "subject")]), 3, Then.REFUSE, N),
         (answer(400, [error("no", "from.email"), error("no", "personalizations.0.to")]), 3, Then.REFUSE, N),
         (answer(400), 1, Then.WITHOUT_BAD, N),

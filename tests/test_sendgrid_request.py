@@ -29,8 +29,9 @@ from newsletter.mail import (
 )
 from newsletter.providers.message import ascii_address, header_value
 from newsletter.providers.sendgrid.request import TRACKING_SETTINGS, Compiled, batches
+from newsletter.providers.sendgrid.transport import Body
+from newsletter.testing.sendgrid.rules import violations
 from tests.contracts.providers import NONCE, make_mail, make_reader, make_readers
-from tests.servers.sendgrid import violations
 
 SPECIFICATION = Path(__file__).parents[2] / "shared" / "specs" / "sendgrid" / "tsg_mail_v3.json"
 SOME_DAY = datetime(2026, 11, 25, 6, 30, tzinfo=UTC)
@@ -205,6 +206,18 @@ class TestAgainstThePlainFunction:
         assert b"".join(body.blocks).isascii()
         assert f"{body} {body!r} {body!s}" == " ".join([f"<{body.size} bytes>"] * 3)
 
+    def test_a_text_outside_ascii_is_refused_before_anything_is_sent(self) -> None:
+        """The size of a body is that of its texts, which only holds for ASCII."""
+        with pytest.raises(ValueError, match="ASCII"):
+            Body(["{", "é", "}"])
+
+    @pytest.mark.parametrize("readers", [1, 49, 50, 51, 120])
+    def test_a_body_has_the_size_it_tells_and_can_be_read_twice(self, readers: int) -> None:
+        compiled = Compiled(make_mail(), sandbox=False)
+        body = compiled.body([compiled.personalization(one, one.address) for one in make_readers(readers)])
+        assert len(b"".join(body.blocks)) == len(b"".join(body.blocks)) == body.size
+        assert len(json.loads(b"".join(body.blocks))["personalizations"]) == readers
+
 
 def _is_taken(mail: Mail, reader: Recipient) -> bool:
     try:
@@ -339,7 +352,7 @@ class TestRequest:
             with pytest.raises(ConfigurationError, match="SendGrid takes 10000"):
                 request_body(mail, make_readers(1))
         else:
-            assert list(violations(request_body(mail, make_readers(1)))) == []
+            assert violations(request_body(mail, make_readers(1)), 0.0, ()) == []
 
     def test_values_that_are_too_long_are_refused(self) -> None:
         reader = make_reader(1)
@@ -356,7 +369,7 @@ class TestRequest:
         subject = data.draw(text.map(lambda drawn: f"s{drawn}"))
         mail = make_mail(subject=subject, sender=Sender(data.draw(text), "weekly@news.example.org"))
         body = request_body(mail, [Recipient("d1", "ada@example.org", data.draw(text), values)])
-        assert list(violations(body)) == []
+        assert violations(body, 0.0, ()) == []
         names = [*body["headers"], *body["personalizations"][0]["headers"]]
         assert sorted(names) == sorted(name for name, _ in mail.headers)
         for visible in (

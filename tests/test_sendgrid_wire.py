@@ -20,8 +20,8 @@ import pytest
 from newsletter.errors import ProviderRefused
 from newsletter.mail import Outcome, Status
 from newsletter.providers.sendgrid import SendGridProvider, transport
+from newsletter.testing.sendgrid import API_KEY
 from tests.contracts.providers import make_mail, make_readers
-from tests.servers.sendgrid import KEY
 from tests.servers.smtp import free_port, make_certificates
 
 A, N, U = Status.ACCEPTED, Status.NOT_TRIED, Status.UNCERTAIN
@@ -121,7 +121,9 @@ def serving(*scripts: Callable[[Line], None], tls: ssl.SSLContext | None = None)
 
 
 def provider(server: Server, **options: float) -> SendGridProvider:
-    return SendGridProvider(api_key=KEY, host=f"http://127.0.0.1:{server.port}", timeout=options.get("timeout", 5.0))
+    return SendGridProvider(
+        api_key=API_KEY, host=f"http://127.0.0.1:{server.port}", timeout=options.get("timeout", 5.0)
+    )
 
 
 def send(to: SendGridProvider, count: int = 2) -> list[Outcome]:
@@ -173,7 +175,7 @@ class TestKept:
         head = server.requests[0].head.split("\r\n")
         assert head[0] == "post /v3/mail/send http/1.1"
         assert f"host: 127.0.0.1:{server.port}" in head
-        assert f"authorization: bearer {KEY.lower()}" in head
+        assert f"authorization: bearer {API_KEY.lower()}" in head
         assert "content-type: application/json" in head
         assert not [line for line in head if line.startswith(("connection:", "transfer-encoding:", "expect:"))]
         names = [line.partition(":")[0] for line in head[1:]]
@@ -482,7 +484,7 @@ class TestWholeAnswers:
             send(provider(server))
 
     def test_the_key_comes_back_in_no_answer(self) -> None:
-        body = json.dumps({"errors": [{"message": f"who is {KEY}?", "field": None}]}).encode()
+        body = json.dumps({"errors": [{"message": f"who is {API_KEY}?", "field": None}]}).encode()
         answer = b"HTTP/1.1 500 Oh\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
         with serving(once(answer)) as server:
             assert "who is [key]?" in send(provider(server))[0].detail
@@ -493,19 +495,19 @@ class TestNotConnected:
         "host", ["http://127.0.0.1:1", "https://no-such-host.invalid", f"https://{'x' * 70}.invalid"]
     )
     def test_nobody_is_tried(self, host: str) -> None:
-        found = send(SendGridProvider(api_key=KEY, host=host, timeout=5))
+        found = send(SendGridProvider(api_key=API_KEY, host=host, timeout=5))
         assert statuses(found) == [N, N]
         assert found[0].detail.startswith(f"{host} could not be reached: ")
 
     def test_nor_when_tls_does_not_come_about(self, tmp_path: Path) -> None:
         with serving(lambda line: line.say(b"220 this is no TLS\r\n")) as server:
-            found = send(SendGridProvider(api_key=KEY, host=f"https://127.0.0.1:{server.port}", timeout=5))
+            found = send(SendGridProvider(api_key=API_KEY, host=f"https://127.0.0.1:{server.port}", timeout=5))
         assert statuses(found) == [N, N]
         assert not server.requests
 
     def test_nor_when_the_connection_ends_in_the_handshake(self) -> None:
         with serving(lambda line: line.reset()) as server:
-            found = send(SendGridProvider(api_key=KEY, host=f"https://127.0.0.1:{server.port}", timeout=5))
+            found = send(SendGridProvider(api_key=API_KEY, host=f"https://127.0.0.1:{server.port}", timeout=5))
         assert statuses(found) == [N, N]
 
 
@@ -514,7 +516,7 @@ class TestTls:
         certificates = make_certificates(tmp_path)
         monkeypatch.setenv("SSL_CERT_FILE", str(certificates.ca_file))
         with serving(answering(TAKEN), tls=certificates.localhost) as server:
-            to = SendGridProvider(api_key=KEY, host=f"https://localhost:{server.port}", timeout=5)
+            to = SendGridProvider(api_key=API_KEY, host=f"https://localhost:{server.port}", timeout=5)
             assert [statuses(send(to)) for _ in range(3)] == [[A, A]] * 3
             to.close()
         assert (server.connections, len(server.requests)) == (1, 3)
@@ -527,12 +529,12 @@ class TestProxy:
         with serving(once(b"HTTP/1.1 403 Forbidden\r\n\r\n")) as server:
             monkeypatch.setenv("https_proxy", f"http://ada:s%40fe@127.0.0.1:{server.port}")
             monkeypatch.setenv("no_proxy", "")
-            found = send(SendGridProvider(api_key=KEY, host="https://api.sendgrid.invalid", timeout=5))
+            found = send(SendGridProvider(api_key=API_KEY, host="https://api.sendgrid.invalid", timeout=5))
         assert statuses(found) == [N, N]
         head = server.requests[0].head.split("\r\n")
         assert head[0].startswith("connect api.sendgrid.invalid:443 ")
         assert "proxy-authorization: basic ywrhonnazmu=" in [line.lower() for line in head]
-        assert KEY.lower() not in server.requests[0].head
+        assert API_KEY.lower() not in server.requests[0].head
 
     @pytest.mark.parametrize("variable", ["https_proxy", "http_proxy", "all_proxy"])
     def test_is_not_asked_for_this_machine(self, monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
@@ -544,6 +546,6 @@ class TestProxy:
         with serving(once(b"HTTP/1.1 403 Forbidden\r\n\r\n")) as server:
             monkeypatch.setenv("https_proxy", f"127.0.0.1:{server.port}")
             monkeypatch.setenv("no_proxy", "sendgrid.invalid")
-            found = send(SendGridProvider(api_key=KEY, host="https://api.sendgrid.invalid", timeout=5))
+            found = send(SendGridProvider(api_key=API_KEY, host="https://api.sendgrid.invalid", timeout=5))
         assert statuses(found) == [N, N]
         assert not server.requests

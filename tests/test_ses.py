@@ -18,14 +18,14 @@ from botocore.parsers import ResponseParserError
 
 from newsletter.errors import ConfigurationError, ProviderRefused
 from newsletter.mail import Status
-from newsletter.providers import Watched, load_provider
+from newsletter.providers import Watched
 from newsletter.providers.answers import Then
 from newsletter.providers.events import Event, Kind, NotGenuine, Reporting
 from newsletter.providers.message import build
 from newsletter.providers.ses import SesProvider
 from newsletter.providers.ses.answer import Failure, failure_of, judge
 from newsletter.providers.ses.sns import Sns
-from tests.contracts.apis import ApiPostBox, ApiProviderContract, statuses
+from tests.contracts.apis import ApiPostBox, ApiProviderContract, connected_to, statuses
 from tests.contracts.providers import make_mail, make_reader, make_readers
 from tests.servers.api import Reply
 from tests.servers.ses import (
@@ -45,34 +45,14 @@ NOW = datetime(2026, 11, 22, 7, 0, tzinfo=UTC)
 SENDER = "weekly@news.example.org"
 
 
-class _PostBox(ApiPostBox):
+class TestSesKeepsTheContract(ApiProviderContract):
     """The headers that arrive are those handed over: of them SES replaces Message-ID and Date (TestRequest)."""
 
-    key = ACCESS_KEY_ID
-
-    def __init__(self, double: Ses) -> None:
-        self.double: Ses = double
-        self.provider = connected(double)
-
-    def connect(self, **options: object) -> SesProvider:
-        return connected(self.double, **options)
-
-    def reject(self, address: str) -> None:
-        self.double.bad.add(address)
-
-    def be_busy(self) -> None:
-        self.double.busy = True
-
-    def refuse(self) -> None:
-        self.double.paused = True
-
-
-class TestSesKeepsTheContract(ApiProviderContract):
     key_option = "access_key_id"
 
     @pytest.fixture
-    def post_box(self, double: Ses) -> _PostBox:
-        return _PostBox(double)
+    def post_box(self, double: Ses) -> ApiPostBox:
+        return ApiPostBox(double, connected, ACCESS_KEY_ID)
 
 
 @pytest.fixture
@@ -82,13 +62,8 @@ def double() -> Iterator[Ses]:
 
 
 def connected(double: Ses, **options: object) -> SesProvider:
-    """Return the provider for the double, made from text as the environment would give it."""
     keys = {"access_key_id": ACCESS_KEY_ID, "secret_access_key": SECRET_ACCESS_KEY}
-    given = {"region": REGION, "host": double.url, "timeout": "10", "connections": "1", **keys, **options}
-    provider = load_provider("newsletter.providers.ses:SesProvider", given)
-    assert isinstance(provider, SesProvider)
-    double.cleanup.callback(provider.close)
-    return provider
+    return connected_to(double, SesProvider, {"region": REGION, "connections": "1", **keys, **options})
 
 
 class TestRequest:
@@ -133,6 +108,13 @@ class TestAnswers:
             (failure(400, "AccountSuspendedException"), Then.REFUSE, [], None),
             (failure(400, "SendingPausedException"), Then.REFUSE, [], None),
             (failure(400, "MailFromDomainNotVerifiedException"), Then.REFUSE, [], None),
+            (failure(400, "ExpiredTokenException"), Then.REFUSE, [], None),
+            (failure(400, "IncompleteSignature"), Then.REFUSE, [], None),
+            (failure(401, "NotAuthorized"), Then.REFUSE, [], None),
+            (failure(400, "RequestExpired"), Then.REFUSE, [], None),
+            (failure(400, "RequestAbortedException"), Then.STOP, [U], None),
+            (failure(408, "RequestTimeoutException"), Then.STOP, [U], None),
+            (failure(500, "SendingPausedException"), Then.STOP, [U], None),
             (failure(404, "NotFoundException"), Then.REFUSE, [], None),
             (failure(403, "SignatureDoesNotMatch"), Then.REFUSE, [], None),
             (failure(400, "MessageRejected", f"Email address is not verified: {SENDER}"), Then.REFUSE, [], None),
@@ -149,6 +131,17 @@ class TestAnswers:
         assert verdict.then is then
         assert [fate.status for fate in verdict.fates] == expected
         assert verdict.retry_after == wait
+
+    @pytest.mark.parametrize(
+        ("code", "words"),
+        [
+            ("ExpiredToken", "provider.access_key_id"),
+            ("RequestExpired", "clock"),
+            ("AccountSuspendedException", "SES console"),
+        ],
+    )
+    def test_a_refusal_says_what_to_check(self, code: str, words: str) -> None:
+        assert words in judge(failure(400, code), SENDER, "SES", NOW).sentence
 
     def test_an_account_in_the_sandbox_rejects_not_the_whole_list(self, double: Ses) -> None:
         """Three readers refused without a reason of theirs, and nobody taken: it is the account."""
@@ -187,16 +180,14 @@ class TestAnswers:
             (exceptions.IncompleteReadError(actual_bytes=1, expected_bytes=2), U),
             (ResponseParserError("x"), U),
             (exceptions.BotoCoreError(), U),
+            (AttributeError("'int' object has no attribute 'get'"), U),
         ],
         ids=lambda value: type(value).__name__ if isinstance(value, Exception) else None,
     )
     def test_errors_without_an_answer(self, error: Exception, expected: Then | Status) -> None:
         """Trust 3.3: what is not known to have come before the first byte is in doubt."""
-        found = failure_of(error, [])
-        assert found is not None
-        verdict = judge(found, SENDER, "SES", NOW)
+        verdict = judge(failure_of(error, []), SENDER, "SES", NOW)
         assert expected in {verdict.then, *(fate.status for fate in verdict.fates)}
-        assert failure_of(KeyError("ours"), []) is None
 
     def test_boto3_repeats_nothing(self, double: Ses) -> None:
         """A throttled or failed request would be repeated four times by its defaults."""

@@ -12,6 +12,7 @@ from datetime import datetime
 from enum import Enum
 from typing import Any
 
+from newsletter.errors import ProviderRefused
 from newsletter.mail import Status, header_text
 from newsletter.providers.http import Answer, NoAnswer, NotConnected, wait_of
 
@@ -55,15 +56,29 @@ def for_all(then: Then, count: int, status: Status, sentence: str, retry_after: 
     return Verdict(then, sentence, [Fate(status, sentence)] * count, retry_after)
 
 
-def ask(host: str, count: int, request: Callable[[], Answer]) -> Answer | Verdict:
-    """Return the answer to a request with `count` readers, or what having none means."""
+def verdict_on(host: str, count: int, request: Callable[[], Answer], judge: Callable[[Answer], Verdict]) -> Verdict:
+    """Return what becomes of the `count` readers of a request: what its answer means, or having none."""
     try:
-        return request()
+        answer = request()
     except NotConnected as error:
         return for_all(Then.STOP, count, Status.NOT_TRIED, f"{host} could not be reached: {error}.")
     except NoAnswer as error:
         why = f"{host} did not answer properly ({error}): it may have been taken"
         return for_all(Then.STOP, count, Status.UNCERTAIN, why)
+    return judge(answer)
+
+
+def asked(provider: str, host: str, question: Callable[[], Answer]) -> Answer:
+    """Return the answer to a question that sends nothing. Raises ProviderRefused when there is none from the API."""
+    try:
+        answer = question()
+    except NotConnected as error:
+        raise ProviderRefused(provider, f"{host} could not be reached: {error}.") from error
+    except NoAnswer as error:
+        raise ProviderRefused(provider, f"{host} did not answer properly: {error}.") from error
+    if not (200 <= answer.status <= 299 or 400 <= answer.status <= 499):
+        raise ProviderRefused(provider, f"{host} answered {answer.status}. Try again later, or check provider.host.")
+    return answer
 
 
 @dataclass(frozen=True)
@@ -71,7 +86,7 @@ class Manners:
     """What an API has of its own: where it says how long to wait, and what its refusals ask for."""
 
     wait_headers: Sequence[str]
-    #: What to check after 401, 402, 403, 404; other refusals get `otherwise`.
+    #: What to check after each status that has something of its own to check; other refusals get `otherwise`.
     advice: Mapping[int, str]
     otherwise: str = "Check provider.host."
 
@@ -79,7 +94,7 @@ class Manners:
 def judge_status(answer: Answer, count: int, said: str, now: datetime, manners: Manners) -> Verdict | None:
     """Return what the status of `answer` means by itself; None for 2xx, 400, 409 and 422, where its body decides.
 
-    `said` are the API's own words. A redirect is a refusal: nobody reads a mail after it.
+    `said` are the API's own words. A redirect is no refusal: who answered it may have taken the mail before.
     """
     status = answer.status
     sentence = f"{status} {said}".strip()
@@ -88,8 +103,9 @@ def judge_status(answer: Answer, count: int, said: str, now: datetime, manners: 
     if status == 429:
         wait = wait_of(answer.headers, manners.wait_headers, now)
         return for_all(Then.STOP, count, Status.NOT_TRIED, sentence, wait)
-    if status >= 500 or status == 408 or status < 200:
-        return for_all(Then.STOP, count, Status.UNCERTAIN, f"{sentence}: it may have been taken")
+    if not 400 <= status <= 499 or status == 408:
+        check = f". {manners.otherwise}" if status <= 399 else ""
+        return for_all(Then.STOP, count, Status.UNCERTAIN, f"{sentence}: it may have been taken{check}")
     if status == 413:
         return (
             Verdict(Then.HALVES, sentence) if count > 1 else Verdict(Then.REFUSE, f"{sentence}. The mail is too large.")
@@ -104,18 +120,21 @@ def unreadable(count: int, answer: Answer) -> Verdict:
     return for_all(Then.STOP, count, Status.UNCERTAIN, why)
 
 
-def blame_one_or_halve(count: int, sentence: str) -> Verdict:
-    """Return what a refusal means that names nobody: halves, until one reader is left."""
+def blame_one_or_halve(count: int, sentence: str, *, named: bool = False) -> Verdict:
+    """Return what a refusal means that does not say of whom: halves, until one reader is left.
+
+    `named` tells that its words are about a reader, whoever it is (Fate).
+    """
     if count > 1:
         return Verdict(Then.HALVES, sentence)
-    return Verdict(Then.GO_ON, sentence, [Fate(Status.REJECTED, sentence, named=False)])
+    return Verdict(Then.GO_ON, sentence, [Fate(Status.REJECTED, sentence, named=named)])
 
 
 def content_of(answer: Answer) -> Any:
-    """Return the JSON of an answer; None when it is none."""
+    """Return the JSON of an answer; None when it is none, or nested too deeply to be one of an API."""
     try:
         return json.loads(answer.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 

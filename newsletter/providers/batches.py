@@ -10,9 +10,12 @@ from newsletter.mail import Outcome, Recipient, Status
 from newsletter.providers import refuse_or_stop
 from newsletter.providers.answers import Fate, Then, Verdict
 
-#: After this many readers that were refused without being named, and nobody taken, the last of the list is asked alone.
-#: When they are refused, too, it is the mail and not the readers.
+#: After this many readers in a row that were refused without being named, the last of the list is asked alone. When
+#: they are refused, too, it is the mail or the account, and not the readers. Until that is known nobody is rejected:
+#: who is rejected is not tried again.
 MAX_UNNAMED = 3
+#: The same once somebody was taken by this call: the mail was good then, and bad readers may have come in together.
+MAX_UNNAMED_LATER = 20
 
 
 class Batches:
@@ -40,7 +43,9 @@ class Batches:
         self._most_bytes = most_bytes
         self._settled: dict[int, Outcome] = {}
         self._made: dict[int, bytes] = {}
-        self._unnamed = 0
+        #: Refused without being named, and nobody taken since: it may be the mail, so they are not rejected yet.
+        self._doubtful: dict[int, Outcome] = {}
+        self._taken = False
         self._asked_last = False
 
     def outcomes(self) -> list[Outcome]:
@@ -56,14 +61,17 @@ class Batches:
                 waiting.extendleft([positions[middle:], positions[:middle]])
                 continue
             self._settle(positions, verdict)
-            if self._is_doubtful():
-                self._ask_last(waiting, verdict.sentence)
             if verdict.then is Then.REFUSE:
-                self._refuse(verdict.sentence)
+                self._refuse(ProviderRefused(self._provider, verdict.sentence))
                 break
             if verdict.then is Then.STOP:
                 self._leave(verdict)
                 break
+            if may_be_the_mail(len(self._doubtful), taken=self._taken) and not self._ask_last(waiting):
+                self._refuse(unnamed_refusal(self._provider, verdict.sentence))
+                break
+        else:
+            self._settled.update(self._doubtful)
         return [self._settled[position] for position in range(len(self._recipients))]
 
     def _make_all(self) -> None:
@@ -91,27 +99,25 @@ class Batches:
         for position, fate in zip(positions, verdict.fates, strict=False):
             if fate.status is Status.NOT_TRIED and verdict.then is Then.REFUSE:
                 continue
-            self._settled[position] = outcome(self._recipients[position], fate, verdict.retry_after)
-            self._unnamed += not fate.named
+            kept = self._settled if fate.named else self._doubtful
+            kept[position] = outcome(self._recipients[position], fate, verdict.retry_after)
+        if any(fate.status is Status.ACCEPTED for fate in verdict.fates):
+            self._settled.update(self._doubtful)
+            self._doubtful, self._taken, self._asked_last = {}, True, False
 
-    def _is_doubtful(self) -> bool:
-        """Tell whether only readers were refused so far, and several without being named."""
-        taken = any(one.status in {Status.ACCEPTED, Status.UNCERTAIN} for one in self._settled.values())
-        return self._unnamed >= MAX_UNNAMED and not taken
-
-    def _ask_last(self, waiting: deque[list[int]], sentence: str) -> None:
-        """Let the last reader be asked next, alone. Raises ProviderRefused when they were, or nobody is left."""
+    def _ask_last(self, waiting: deque[list[int]]) -> bool:
+        """Let the last reader be asked next, alone; False when they were, or nobody is left."""
         if self._asked_last or not waiting:
-            raise unnamed_refusal(self._provider, sentence)
+            return False
         self._asked_last = True
         *others, last = waiting.pop()
         waiting.extend([others] if others else [])
         waiting.appendleft([last])
+        return True
 
-    def _refuse(self, sentence: str) -> None:
-        """Raise ProviderRefused, or leave everybody who is open untried when somebody was accepted before."""
+    def _refuse(self, refusal: ProviderRefused) -> None:
+        """Raise `refusal`, or leave everybody who is open untried when somebody was accepted before."""
         rest = self._open()
-        refusal = ProviderRefused(self._provider, sentence)
         untried = refuse_or_stop(refusal, list(self._settled.values()), [self._recipients[at] for at in rest])
         self._settled.update(zip(rest, untried, strict=True))
 
@@ -122,6 +128,11 @@ class Batches:
 
     def _open(self) -> list[int]:
         return [position for position in range(len(self._recipients)) if position not in self._settled]
+
+
+def may_be_the_mail(unnamed: int, *, taken: bool) -> bool:
+    """Tell whether `unnamed` readers refused in a row are too many to be their own fault; `taken`: somebody was."""
+    return unnamed >= (MAX_UNNAMED_LATER if taken else MAX_UNNAMED)
 
 
 def outcome(recipient: Recipient, fate: Fate, retry_after: float | None) -> Outcome:

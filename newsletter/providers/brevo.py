@@ -28,12 +28,13 @@ from newsletter.providers.answers import (
     Manners,
     Then,
     Verdict,
-    ask,
+    asked,
     blame_one_or_halve,
     content_of,
     for_all,
     judge_status,
     unreadable,
+    verdict_on,
     words_of,
 )
 from newsletter.providers.batches import Batches
@@ -131,9 +132,7 @@ class BrevoProvider:
 
     def check(self) -> str:
         """Ask whether the key is good. Raises ProviderRefused with what to change."""
-        found = ask(self._api.host, 1, lambda: self._api.get("/v3/account"))
-        if isinstance(found, Verdict):
-            raise ProviderRefused(_NAME, found.sentence)
+        found = asked(_NAME, self._api.host, lambda: self._api.get("/v3/account"))
         content = content_of(found)
         if found.status != 200 or not isinstance(content, dict):
             raise ProviderRefused(_NAME, judge(found, 1, datetime.now(UTC)).sentence)
@@ -157,8 +156,13 @@ class BrevoProvider:
 
     def _post(self, mail: Mail, versions: Sequence[bytes], readers: Sequence[Recipient]) -> Verdict:
         content = request(mail, versions, sandbox=self._sandbox)
-        answer = ask(self._api.host, len(readers), lambda: self._api.post_json("/v3/smtp/email", content))
-        return answer if isinstance(answer, Verdict) else judge(answer, len(readers), datetime.now(UTC))
+        count = len(readers)
+        return verdict_on(
+            self._api.host,
+            count,
+            lambda: self._api.post_json("/v3/smtp/email", content),
+            lambda answer: judge(answer, count, datetime.now(UTC)),
+        )
 
 
 _WOULD_FILL = "holds {{, {% or {#, which Brevo would take for its template language. Take it out of the story."

@@ -26,7 +26,8 @@ from newsletter.providers import is_this_machine
 #: No answer of an API is longer; 1,000 readers with an id each are about 100 KB.
 _MAX_BYTES = 4_000_000
 _IDLE_SECONDS = 5.0
-_LONGEST_WAIT = 15 * 60.0
+#: Nothing waits longer at a time (F4).
+LONGEST_WAIT = 15 * 60.0
 #: What is longer is no time.
 _NUMBER = re.compile(r"[0-9]{1,15}(\.[0-9]{1,9})?")
 #: A number above is a time (seconds since 1970) and no wait, and above the second one in milliseconds.
@@ -153,11 +154,14 @@ def wait_of(headers: Mapping[str, str], names: Sequence[str], now: datetime) -> 
 
     A value is a number of seconds, a time in seconds or milliseconds since 1970, or a date (RFC 9110 section 10.2.3).
     """
-    for name in names:
-        seconds = _seconds(headers.get(name, "").strip(), now)
-        if seconds is not None and seconds > 0:
-            return min(max(seconds, 1.0), _LONGEST_WAIT)
-    return None
+    waits = (until(headers.get(name, ""), now) for name in names)
+    return next((wait for wait in waits if wait is not None), None)
+
+
+def until(text: str, now: datetime) -> float | None:
+    """Return the seconds to wait by a text as `wait_of` reads it, 1 s to 15 min; None when it tells none."""
+    seconds = _seconds(text.strip(), now)
+    return min(max(seconds, 1.0), LONGEST_WAIT) if seconds is not None and seconds > 0 else None
 
 
 def checked_key(option: str, key: str) -> str:

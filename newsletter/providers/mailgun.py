@@ -26,17 +26,19 @@ from newsletter.providers.answers import (
     Manners,
     Then,
     Verdict,
-    ask,
+    asked,
     blame_one_or_halve,
     content_of,
+    for_all,
     judge_status,
     unreadable,
+    verdict_on,
     words_of,
 )
 from newsletter.providers.events import Event, Kind, NotGenuine, ReportsOff
-from newsletter.providers.http import Answer, Api, File, checked_key
+from newsletter.providers.http import Answer, Api, File, checked_key, until
 from newsletter.providers.mailboxes import ids_of
-from newsletter.providers.message import ascii_address, build, refuse_unsendable
+from newsletter.providers.message import ascii_address
 from newsletter.providers.reports import (
     Keys,
     attempt_of,
@@ -47,7 +49,7 @@ from newsletter.providers.reports import (
     prove_signature,
     text_of,
 )
-from newsletter.providers.single import Singles
+from newsletter.providers.single import send_singly
 
 _NAME = "mailgun"
 
@@ -61,8 +63,13 @@ _MANNERS = Manners(
     },
     otherwise="Check provider.host.",
 )
-_ABOUT_READER = re.compile(r"'?to'? parameter|recipient", re.IGNORECASE)
-_ABOUT_MAIL = re.compile(r"'?from'? parameter|\b(domain|account|message|sender)\b", re.IGNORECASE)
+#: Mailgun's own status for a domain that sent to as many readers as it may for now; its words say until when
+#: (https://github.com/mailgun/mailgun-java/issues/50).
+_LIMITED = 420
+_UNTIL = re.compile(r"try again after (.+?)\W*$", re.IGNORECASE)
+#: In this order: what is said of a domain that may not send names "authorized recipients", too.
+_ABOUT_READER = re.compile(r"\bto'? parameter", re.IGNORECASE)
+_ABOUT_MAIL = re.compile(r"\bfrom'? parameter|\b(domain|account|message|sender|key)s?\b", re.IGNORECASE)
 
 #: https://documentation.mailgun.com/docs/mailgun/user-manual/events/event-structure
 _KINDS = {
@@ -114,21 +121,11 @@ class MailgunProvider:
 
     def send_watched(self, mail: Mail, recipients: Sequence[Recipient], watch: Watch) -> list[Outcome]:
         """Do as `send`, and tell `watch` about each reader (Watched)."""
-        refuse_unsendable(_NAME, mail)
-        now = datetime.now(UTC)
-        singles = Singles(
-            _NAME,
-            recipients,
-            lambda recipient: build(mail, recipient, date=now),
-            self._post,
-            watch=watch,
-            connections=self._connections,
-        )
-        return singles.outcomes()
+        return send_singly(_NAME, mail, recipients, self._post, watch=watch, connections=self._connections)
 
     def check(self) -> str:
         """Ask whether key and domain are good, and what the domain tracks. Raises ProviderRefused."""
-        found = self._asked(lambda: self._api.get(f"/v3/domains/{self._domain}/tracking"))
+        found = asked(_NAME, self._api.host, lambda: self._api.get(f"/v3/domains/{self._domain}/tracking"))
         if found.status in {401, 403}:
             return self._check_sending_key()
         tracking = object_of(content_of(found), "tracking")
@@ -179,21 +176,20 @@ class MailgunProvider:
             **({"o:testmode": "yes"} if self._sandbox else {}),
         }
         files = {"message": File("message.eml", message, "message/rfc822")}
-        answer = ask(self._api.host, 1, lambda: self._api.post_form(self._messages(), fields, files))
-        return answer if isinstance(answer, Verdict) else judge(answer, datetime.now(UTC))
+        return verdict_on(
+            self._api.host,
+            1,
+            lambda: self._api.post_form(self._messages(), fields, files),
+            lambda answer: judge(answer, datetime.now(UTC)),
+        )
 
     def _messages(self) -> str:
         return f"/v3/{self._domain}/messages.mime"
 
-    def _asked(self, request: Any) -> Answer:
-        found = ask(self._api.host, 1, request)
-        if isinstance(found, Verdict):
-            raise ProviderRefused(_NAME, found.sentence)
-        return found
-
     def _check_sending_key(self) -> str:
         """Ask with a request that lacks everything, which a key that may only send gets an answer of 400 to."""
-        found = self._asked(lambda: self._api.post_form(self._messages(), {"o:testmode": "yes"}))
+        incomplete = {"o:testmode": "yes"}
+        found = asked(_NAME, self._api.host, lambda: self._api.post_form(self._messages(), incomplete))
         if found.status != 400:
             raise ProviderRefused(_NAME, judge(found, datetime.now(UTC)).sentence)
         return (
@@ -206,10 +202,13 @@ def judge(answer: Answer, now: datetime) -> Verdict:
     """Return what the answer to one reader's message means."""
     content = content_of(answer)
     said = words_of(content, "message") or header_text(answer.body[:200].decode(errors="replace"))
+    sentence = f"{answer.status} {said}".strip()
+    if answer.status == _LIMITED:
+        found = _UNTIL.search(said)
+        return for_all(Then.STOP, 1, Status.NOT_TRIED, sentence, until(found[1], now) if found else None)
     if verdict := judge_status(answer, 1, said, now, _MANNERS):
         return verdict
     if answer.status >= 400:
-        sentence = f"{answer.status} {said}"
         if _ABOUT_READER.search(said):
             return Verdict(Then.GO_ON, sentence, [Fate(Status.REJECTED, sentence)])
         return Verdict(Then.REFUSE, sentence) if _ABOUT_MAIL.search(said) else blame_one_or_halve(1, sentence)

@@ -22,10 +22,13 @@ from newsletter.providers.answers import (
     Manners,
     Then,
     Verdict,
-    ask,
+    asked,
+    blame_one_or_halve,
     content_of,
+    for_all,
     judge_status,
     unreadable,
+    verdict_on,
     words_of,
 )
 from newsletter.providers.batches import Batches
@@ -46,10 +49,13 @@ _MANNERS = Manners(
     otherwise="Check provider.host and what Postmark says of the account.",
 )
 
-#: ErrorCode of one message (https://postmarkapp.com/developer/api/overview#error-codes): 406, the address is on
-#: Postmark's list of bounces and complaints; 300 is anything invalid, and its words say what.
-_INVALID, _INACTIVE, _TOO_MANY = 300, 406, 429
+#: ErrorCode (https://postmarkapp.com/developer/api/overview#error-codes). 406: the address is on Postmark's list of
+#: bounces and complaints. 300, 402 and 403: the message or its JSON is invalid, and the words say what, or do not.
+_INACTIVE, _INVALID = 406, {300, 402, 403}
+#: Maintenance, and too many requests.
+_BUSY = {100, 429}
 _ABOUT_READER = re.compile(r"(invalid|error parsing) 'to'", re.IGNORECASE)
+_ABOUT_MAIL = re.compile(r"'(from|replyto|subject)'|\b(textbody|htmlbody|messagestream)\b", re.IGNORECASE)
 
 _RECORDS = {
     "Delivery": Kind.DELIVERED,
@@ -120,9 +126,7 @@ class PostmarkProvider:
 
     def check(self) -> str:
         """Ask whether token and stream are good for a newsletter. Raises ProviderRefused with what to change."""
-        found = ask(self._api.host, 1, lambda: self._api.get(f"/message-streams/{self._stream}"))
-        if isinstance(found, Verdict):
-            raise ProviderRefused(_NAME, found.sentence)
+        found = asked(_NAME, self._api.host, lambda: self._api.get(f"/message-streams/{self._stream}"))
         if found.status in {404, 422}:
             raise ProviderRefused(_NAME, f"The server has no message stream {self._stream!r}. Check provider.stream.")
         content = content_of(found)
@@ -150,9 +154,13 @@ class PostmarkProvider:
         self._api.close()
 
     def _post(self, messages: Sequence[bytes], readers: Sequence[Recipient]) -> Verdict:
-        content = b"[" + b",".join(messages) + b"]"
-        answer = ask(self._api.host, len(readers), lambda: self._api.post_json("/email/batch", content))
-        return answer if isinstance(answer, Verdict) else judge(answer, len(readers), datetime.now(UTC))
+        content, count = b"[" + b",".join(messages) + b"]", len(readers)
+        return verdict_on(
+            self._api.host,
+            count,
+            lambda: self._api.post_json("/email/batch", content),
+            lambda answer: judge(answer, count, datetime.now(UTC)),
+        )
 
 
 def message(mail: Mail, recipient: Recipient, stream: str) -> dict[str, Any]:
@@ -185,7 +193,7 @@ def judge(answer: Answer, count: int, now: datetime) -> Verdict:
     if verdict := judge_status(answer, count, said, now, _MANNERS):
         return verdict
     if answer.status >= 400:
-        return Verdict(Then.REFUSE, f"{answer.status} {said}. {_MANNERS.otherwise}")
+        return _refused(answer.status, content, count)
     if not isinstance(content, list) or len(content) != count:
         return unreadable(count, answer)
     fates, worst, sentence = [], Then.GO_ON, ""
@@ -197,17 +205,30 @@ def judge(answer: Answer, count: int, now: datetime) -> Verdict:
     return Verdict(worst, sentence or "taken", fates)
 
 
+def _refused(status: int, content: Any, count: int) -> Verdict:
+    """Return what it means that a whole batch was refused with 400, 409 or 422: of it nothing was taken."""
+    fate, then = _fate(content)
+    sentence = f"{status} {words_of(content, 'Message')}".strip()
+    if then is Then.STOP:
+        return for_all(Then.STOP, count, Status.NOT_TRIED, sentence)
+    if then is Then.REFUSE:
+        return Verdict(Then.REFUSE, f"{sentence}. {_MANNERS.otherwise}")
+    return blame_one_or_halve(count, sentence, named=fate.status is Status.REJECTED and fate.named)
+
+
 def _fate(one: Any) -> tuple[Fate, Then]:
     """Return what became of one message, and what follows for the others."""
     code, said = (one.get("ErrorCode"), words_of(one, "Message")) if isinstance(one, dict) else (None, "")
     sentence = f"{code} {said}".strip()
+    if not isinstance(code, int) or isinstance(code, bool):
+        return Fate(Status.UNCERTAIN, "Postmark did not say what became of it: it may have been taken"), Then.GO_ON
     if code == 0:
         return Fate(Status.ACCEPTED, said, text_of(one, "MessageID")), Then.GO_ON
-    if not isinstance(code, int):
-        return Fate(Status.UNCERTAIN, "Postmark did not say what became of it: it may have been taken"), Then.GO_ON
-    if code == _INACTIVE or (code == _INVALID and _ABOUT_READER.match(said)):
+    if code == _INACTIVE or (code in _INVALID and _ABOUT_READER.match(said)):
         return Fate(Status.REJECTED, sentence), Then.GO_ON
-    if code == _TOO_MANY:
+    if code in _INVALID and not _ABOUT_MAIL.search(said):
+        return Fate(Status.REJECTED, sentence, named=False), Then.GO_ON
+    if code in _BUSY:
         return Fate(Status.NOT_TRIED, sentence), Then.STOP
     # Anything else is about the sender, the stream, the account or what stands in the mail.
     return Fate(Status.NOT_TRIED, sentence), Then.REFUSE

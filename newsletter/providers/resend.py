@@ -27,17 +27,18 @@ from newsletter.providers.answers import (
     Manners,
     Then,
     Verdict,
-    ask,
+    asked,
     blame_one_or_halve,
     content_of,
     for_all,
     judge_status,
     unreadable,
+    verdict_on,
     words_of,
 )
 from newsletter.providers.batches import Batches
 from newsletter.providers.events import Event, Kind, ReportsOff
-from newsletter.providers.http import Answer, Api, checked_key
+from newsletter.providers.http import LONGEST_WAIT, Answer, Api, checked_key
 from newsletter.providers.mailboxes import as_json, headers_of, ids_of, mailbox
 from newsletter.providers.message import refuse_unsendable
 from newsletter.providers.reports import (
@@ -64,11 +65,14 @@ _MANNERS = Manners(
     advice={
         401: "Check provider.api_key.",
         403: "Check provider.api_key, and that the sender's domain is verified at Resend.",
+        451: "Resend holds it for a risk to security. Its support says why.",
     },
     otherwise="Check provider.host.",
 )
-#: What a single message's fault is about, by Resend's words for it.
+#: What a fault is about, by Resend's words for it: a reader, or what all messages have in common.
 _ABOUT_READER = re.compile(r"`to`|\bto field\b|\brecipient", re.IGNORECASE)
+_ABOUT_ALL = re.compile(r"`(from|reply_to|subject|html|text)`", re.IGNORECASE)
+_QUOTAS = {"daily_quota_exceeded", "monthly_quota_exceeded"}
 _ABOUT_MAIL = {"invalid_from_address", "invalid_idempotency_key", "missing_api_key", "invalid_access", "invalid_region"}
 
 #: https://resend.com/docs/dashboard/webhooks/event-types
@@ -126,9 +130,7 @@ class ResendProvider:
 
     def check(self) -> str:
         """Ask whether the key is good, and what the domains track. Raises ProviderRefused with what to change."""
-        found = ask(self._api.host, 1, lambda: self._api.get("/domains"))
-        if isinstance(found, Verdict):
-            raise ProviderRefused(_NAME, found.sentence)
+        found = asked(_NAME, self._api.host, lambda: self._api.get("/domains"))
         content = content_of(found)
         if found.status == 401 and text_of(content, "name") == "restricted_api_key":
             return f"{self._api.host} takes the key, which may only send. Look yourself that no domain tracks clicks."
@@ -173,8 +175,12 @@ class ResendProvider:
         return verdict
 
     def _once(self, content: bytes, headers: Mapping[str, str], count: int) -> Verdict:
-        answer = ask(self._api.host, count, lambda: self._api.post_json("/emails/batch", content, headers=headers))
-        return answer if isinstance(answer, Verdict) else judge(answer, count, datetime.now(UTC))
+        return verdict_on(
+            self._api.host,
+            count,
+            lambda: self._api.post_json("/emails/batch", content, headers=headers),
+            lambda answer: judge(answer, count, datetime.now(UTC)),
+        )
 
 
 def message(mail: Mail, recipient: Recipient) -> dict[str, Any]:
@@ -201,17 +207,27 @@ def idempotency_key(content: bytes) -> str:
 def judge(answer: Answer, count: int, now: datetime) -> Verdict:
     """Return what the answer to a batch of `count` messages means (https://resend.com/docs/api-reference/errors)."""
     content = content_of(answer)
-    said = words_of(content, "message")
+    said, name = words_of(content, "message"), text_of(content, "name")
+    if answer.status == 429 and name in _QUOTAS:
+        return _over_quota(name, f"429 {said}", count)
     if verdict := judge_status(answer, count, said, now, _MANNERS):
         return verdict
     if answer.status == 409:
         # Another request with this key is under way, or was taken with other content.
         return for_all(Then.STOP, count, Status.UNCERTAIN, f"409 {said}: it may have been taken")
     if answer.status >= 400:
-        about_mail = text_of(content, "name") in _ABOUT_MAIL
         sentence = f"{answer.status} {said}".strip()
-        return Verdict(Then.REFUSE, sentence) if about_mail else blame_one_or_halve(count, sentence)
+        about_all = name in _ABOUT_MAIL or _ABOUT_ALL.search(said)
+        named = _ABOUT_READER.search(said) is not None
+        return Verdict(Then.REFUSE, sentence) if about_all else blame_one_or_halve(count, sentence, named=named)
     return _taken(content, count) or unreadable(count, answer)
+
+
+def _over_quota(name: str, sentence: str, count: int) -> Verdict:
+    """Return what a quota that is used up means: Resend does not say until when, and for a month nobody waits."""
+    if name == "monthly_quota_exceeded":
+        return Verdict(Then.REFUSE, f"{sentence}. The account's plan takes no more mails this month.")
+    return for_all(Then.STOP, count, Status.NOT_TRIED, sentence, LONGEST_WAIT)
 
 
 def _taken(content: Any, count: int) -> Verdict | None:
@@ -229,13 +245,18 @@ def _taken(content: Any, count: int) -> Verdict | None:
     ids = iter([text_of(one, "id") for one in data])
     if len(data) + len(bad) != count:
         return None
-    fates = [
-        Fate(Status.REJECTED, bad[at], named=bool(_ABOUT_READER.search(bad[at])))
-        if at in bad
-        else Fate(Status.ACCEPTED, reference=next(ids))
-        for at in range(count)
-    ]
+    fates = [_refused(bad[at]) if at in bad else Fate(Status.ACCEPTED, reference=next(ids)) for at in range(count)]
+    about_all = next(filter(_ABOUT_ALL.search, bad.values()), "")
+    if about_all:
+        return Verdict(Then.REFUSE, about_all, fates)
     return Verdict(Then.GO_ON, next(iter(bad.values()), ""), fates)
+
+
+def _refused(words: str) -> Fate:
+    """Return what became of a message that was refused: nothing that is about all messages is held against a reader."""
+    if _ABOUT_ALL.search(words):
+        return Fate(Status.NOT_TRIED, words)
+    return Fate(Status.REJECTED, words, named=_ABOUT_READER.search(words) is not None)
 
 
 def _in_doubt(verdict: Verdict) -> bool:

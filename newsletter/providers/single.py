@@ -1,4 +1,4 @@
-"""One call of `send` for a provider that takes one message a request, over several connections at a time."""
+"""One call of `send` for a provider that takes one whole message a request, over several connections at a time."""
 
 from __future__ import annotations
 
@@ -6,30 +6,46 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Generic, TypeVar
+from datetime import UTC, datetime
+from functools import partial
 
 from newsletter.errors import NewsletterError, ProviderRefused
-from newsletter.mail import Outcome, Recipient, Status
+from newsletter.mail import Mail, Outcome, Recipient, Status
 from newsletter.providers import Watch, refuse_or_stop
 from newsletter.providers.answers import Fate, Then, Verdict
-from newsletter.providers.batches import MAX_UNNAMED, outcome, unnamed_refusal, waits_sentence
+from newsletter.providers.batches import may_be_the_mail, outcome, unnamed_refusal, waits_sentence
+from newsletter.providers.message import build, refuse_unsendable
 
-Made = TypeVar("Made")
+
+def send_singly(
+    provider: str,
+    mail: Mail,
+    recipients: Sequence[Recipient],
+    post: Callable[[bytes, Recipient], Verdict],
+    *,
+    watch: Watch,
+    connections: int,
+) -> list[Outcome]:
+    """Build each reader's message and `post` it; return one outcome for each, in order. Raises ProviderRefused."""
+    refuse_unsendable(provider, mail)
+    now = datetime.now(UTC)
+    make = partial(build, mail, date=now)
+    return Singles(provider, recipients, make, post, watch=watch, connections=connections).outcomes()
 
 
-class Singles(Generic[Made]):
+class Singles:
     """The readers whose turn is still to come, and the outcomes so far by position.
 
-    `make` returns what is sent for a reader, or raises NewsletterError: that reader is rejected. `post` sends it and
-    returns the verdict on one reader. What an answer ends, ends for readers whose request was not begun.
+    `make` returns a reader's message, or raises NewsletterError: that reader is rejected. `post` sends it and returns
+    the verdict on one reader. What an answer ends, ends for readers whose request was not begun.
     """
 
     def __init__(
         self,
         provider: str,
         recipients: Sequence[Recipient],
-        make: Callable[[Recipient], Made],
-        post: Callable[[Made, Recipient], Verdict],
+        make: Callable[[Recipient], bytes],
+        post: Callable[[bytes, Recipient], Verdict],
         *,
         watch: Watch,
         connections: int,
@@ -40,14 +56,16 @@ class Singles(Generic[Made]):
         self._post = post
         self._watch = watch
         self._connections = connections
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
         self._turns = deque(range(len(recipients)))
         self._settled: dict[int, Outcome] = {}
-        #: Refused without being named, while nobody was taken: it may be the mail, so nobody is told yet.
+        #: Refused without being named, and nobody taken since: it may be the mail, so nobody is told yet.
         self._doubtful: dict[int, Outcome] = {}
         self._taken = False
-        #: The last of the list, once they are asked whether it is the mail (MAX_UNNAMED).
+        #: The last of the list, while they are to be asked whether it is the mail (may_be_the_mail).
         self._last: int | None = None
+        #: The last is being asked, and all others wait.
+        self._asking = False
         self._end: Verdict | None = None
         self._refusal: ProviderRefused | None = None
 
@@ -70,6 +88,7 @@ class Singles(Generic[Made]):
         except BaseException:
             with self._lock:
                 self._end = self._end or Verdict(Then.STOP, "the sending broke off.")
+                self._lock.notify_all()
             raise
 
     def _send(self, position: int) -> None:
@@ -85,9 +104,14 @@ class Singles(Generic[Made]):
     def _next(self) -> int | None:
         """Return the position whose turn it is; None when nobody else is tried."""
         with self._lock:
+            self._lock.wait_for(lambda: not self._asking or self._end is not None)
             if self._end is None and self._watch.stopping():
                 self._end = Verdict(Then.STOP, "the process was asked to end.")
-            return self._turns.popleft() if self._turns and self._end is None else None
+            if not self._turns or self._end is not None:
+                return None
+            position = self._turns.popleft()
+            self._asking = position == self._last
+            return position
 
     def _keep(self, position: int, verdict: Verdict) -> None:
         with self._lock:
@@ -95,30 +119,35 @@ class Singles(Generic[Made]):
                 self._end = self._end or verdict
             if verdict.then is Then.REFUSE:
                 self._refusal = self._refusal or ProviderRefused(self._provider, verdict.sentence)
-                return
-            fate = verdict.fates[0]
-            self._taken = self._taken or fate.status in {Status.ACCEPTED, Status.UNCERTAIN}
-            self._doubtful[position] = outcome(self._recipients[position], fate, verdict.retry_after)
-            if fate.named and not self._taken:
-                self._tell({position: self._doubtful.pop(position)})
-            elif self._taken:
-                self._tell(self._doubtful)
-                self._doubtful = {}
-            if len(self._doubtful) >= MAX_UNNAMED:
-                self._ask_last(position, verdict)
+            else:
+                self._settle(position, verdict)
+            if position == self._last:
+                self._last, self._asking = None, False
+            self._lock.notify_all()
 
-    def _ask_last(self, position: int, verdict: Verdict) -> None:
-        """Let the last reader be asked next; when they were refused, too, or nobody is left, refuse the mail."""
-        if self._turns and self._last is None:
+    def _settle(self, position: int, verdict: Verdict) -> None:
+        """Keep what became of a reader; when it may be the mail's fault, let the last of the list be asked next."""
+        fate = verdict.fates[0]
+        found = outcome(self._recipients[position], fate, verdict.retry_after)
+        if not fate.named:
+            self._doubtful[position] = found
+        elif fate.status is Status.ACCEPTED:
+            self._tell({**self._doubtful, position: found})
+            self._doubtful, self._taken = {}, True
+        else:
+            self._tell({position: found})
+        if self._end is not None or not may_be_the_mail(len(self._doubtful), taken=self._taken):
+            return
+        if self._last is None and self._turns:
             self._last = self._turns[-1]
             self._turns.rotate(1)
-        elif position == self._last or not self._turns:
-            self._end = self._end or verdict
-            self._refusal = self._refusal or unnamed_refusal(self._provider, verdict.sentence)
+        elif position == self._last or self._last is None:
+            self._end = verdict
+            self._refusal = unnamed_refusal(self._provider, verdict.sentence)
 
     def _finish(self) -> None:
         """Settle whoever is open. Raises the refusal when there was one and nobody was taken."""
-        if self._refusal is None or self._taken:
+        if self._end is None:
             self._tell(self._doubtful)
         rest = [position for position in range(len(self._recipients)) if position not in self._settled]
         readers = [self._recipients[position] for position in rest]

@@ -7,6 +7,7 @@ for all of them is here: connections that are kept, lost answers, garbage, and a
 from __future__ import annotations
 
 import json
+import re
 import socket
 import ssl
 import struct
@@ -14,6 +15,7 @@ import threading
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from email.headerregistry import Address, HeaderRegistry
 from enum import Enum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -82,12 +84,31 @@ def as_json(content: object, status: int = 200, **headers: str) -> Reply:
     return Reply(status, json.dumps(content).encode(), {"Content-Type": "application/json", **headers})
 
 
+def is_address(text: str) -> bool:
+    """Tell whether an API takes this as an address: ASCII, with a domain of several labels."""
+    return re.fullmatch(r"[!-~]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+", text) is not None
+
+
+def mailbox_in(text: str) -> Address | None:
+    """Return one mailbox; None when it is none, or several: punctuation in a name has to be quoted."""
+    header: Any = HeaderRegistry()("to", text)
+    if len(header.addresses) != 1 or header.defects:
+        return None
+    found: Address = header.addresses[0]
+    return found if is_address(found.addr_spec) else None
+
+
 class ApiServer:
     """Serves while used as a context manager. `requests` has everything that was asked, taken or not."""
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.requests: list[Received] = []
         self.delivered: list[Delivered] = []
+        #: The addresses for which it never takes mail.
+        self.bad: set[str] = set()
+        #: It takes nothing now, and says that later will do; or nothing until somebody changes something.
+        self.busy = False
+        self.refuses = False
         #: For the next requests to send, one each; None is no fault.
         self.faults: list[Fault | Reply | None] = []
         #: How many connections were opened.
@@ -134,6 +155,8 @@ class ApiServer:
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: _Server
+    # An answer is written in two pieces, and the second would wait for the first to be acknowledged.
+    disable_nagle_algorithm = True
 
     def setup(self) -> None:
         super().setup()

@@ -7,10 +7,9 @@ import re
 from email.header import decode_header, make_header
 from typing import Any
 
-from tests.servers.api import ApiServer, Delivered, Received, Reply, as_json
+from tests.servers.api import ApiServer, Delivered, Received, Reply, as_json, is_address
 
 KEY = "xkeysib-simulated-0123456789"
-_ADDRESS = re.compile(r"[!-~]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
 _SHARED = {"sender", "subject", "htmlContent", "textContent", "headers", "replyTo", "messageVersions", "tags", "params"}
 _OWN = {"to", "htmlContent", "textContent", "headers", "subject", "params", "replyTo"}
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -21,9 +20,6 @@ class Brevo(ApiServer):
 
     def __init__(self) -> None:
         super().__init__()
-        self.bad: set[str] = set()
-        self.busy = False
-        self.inactive = False
         self.account: Reply = as_json({"email": "desk@example.org", "relay": {"enabled": True}})
         #: The Message-IDs under which readers get their mails.
         self.message_ids: list[str] = []
@@ -33,7 +29,7 @@ class Brevo(ApiServer):
         """Answer as Brevo does."""
         if request.headers.get("api-key") != KEY:
             return _error(401, "unauthorized", "Key not found")
-        if self.inactive:
+        if self.refuses:
             return _error(403, "permission_denied", "Unable to send email. Your SMTP account is not yet activated.")
         if self.busy:
             return as_json({"message": "Too many requests"}, 429, **{"x-sib-ratelimit-reset": "37"})
@@ -74,7 +70,7 @@ class Brevo(ApiServer):
         address = one["to"][0]["email"]
         if set(one) - _OWN or len(one["to"]) != 1:
             return "messageVersions is not valid"
-        if not _ADDRESS.fullmatch(address) or address in self.bad:
+        if not is_address(address) or address in self.bad:
             return "email is not valid in to"
         # Brevo would send other bytes as they are, and receivers refuse them.
         return "" if all(re.fullmatch("[ -~]+", value) for value in one["headers"].values()) else "headers is not valid"

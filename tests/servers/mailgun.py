@@ -19,9 +19,6 @@ class Mailgun(ApiServer):
 
     def __init__(self) -> None:
         super().__init__()
-        self.bad: set[str] = set()
-        self.busy = False
-        self.disabled = False
         #: The key may only send.
         self.sending_key = False
         self.unsubscribe_tracking: object = False
@@ -34,7 +31,7 @@ class Mailgun(ApiServer):
         basic = base64.b64encode(f"api:{KEY}".encode()).decode()
         if request.headers.get("authorization") != f"Basic {basic}":
             return Reply(401, b"Forbidden")
-        if self.disabled:
+        if self.refuses:
             return as_json({"message": f"Domain {DOMAIN} is not allowed to send: The domain is unverified."}, 403)
         if request.method == "GET":
             return self._tracking(request)

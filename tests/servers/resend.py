@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-from email.headerregistry import Address, HeaderRegistry
 from typing import Any
 
-from tests.servers.api import ApiServer, Delivered, Received, Reply, as_json
+from tests.servers.api import ApiServer, Delivered, Received, Reply, as_json, mailbox_in
 
 KEY = "re_simulated_0123456789"
-_ADDRESS = re.compile(r"[!-~]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
 _FIELDS = {"from", "to", "subject", "bcc", "cc", "reply_to", "html", "text", "headers", "tags", "scheduled_at"}
 
 
@@ -18,9 +16,6 @@ class Resend(ApiServer):
 
     def __init__(self) -> None:
         super().__init__()
-        self.bad: set[str] = set()
-        self.busy = False
-        self.inactive = False
         #: The answer to GET /domains.
         self.domains: Reply = as_json({"data": [{"name": "news.example.org", "status": "verified"}]})
         self._answers: dict[str, tuple[bytes, Reply]] = {}
@@ -29,7 +24,7 @@ class Resend(ApiServer):
         """Answer as Resend does."""
         if request.headers.get("authorization") != f"Bearer {KEY}":
             return _error(403, "invalid_api_key", "API key is invalid")
-        if self.inactive:
+        if self.refuses:
             return _error(403, "validation_error", "The news.example.org domain is not verified.")
         if request.method == "GET":
             return self.domains
@@ -64,7 +59,7 @@ class Resend(ApiServer):
 
     def _take(self, one: dict[str, Any]) -> dict[str, str]:
         (to,) = one["to"]
-        found = _mailbox(to)
+        found = mailbox_in(to)
         assert found is not None
         ids = {tag["name"]: tag["value"] for tag in one["tags"]}
         headers = dict(one["headers"])
@@ -75,12 +70,12 @@ class Resend(ApiServer):
 
     def _wrong(self, one: dict[str, Any]) -> str:
         """Return what is wrong with a message, or nothing."""
-        to = _mailbox(one["to"][0])
+        to = mailbox_in(one["to"][0])
         if unknown := sorted(set(one) - _FIELDS):
             return f"Unknown field {unknown[0]}."
         if len(one["to"]) != 1 or to is None or to.addr_spec in self.bad:
             return "Invalid `to` field. The email address needs to follow the `email@example.com` format."
-        if _mailbox(one["from"]) is None:
+        if mailbox_in(one["from"]) is None:
             return "Invalid `from` field."
         if any(not re.fullmatch(r"[A-Za-z0-9_-]{1,256}", part) for tag in one["tags"] for part in tag.values()):
             return "Tags should only contain ASCII letters, numbers, underscores, or dashes."
@@ -91,12 +86,3 @@ class Resend(ApiServer):
 
 def _error(status: int, name: str, message: str) -> Reply:
     return as_json({"statusCode": status, "name": name, "message": message}, status)
-
-
-def _mailbox(text: str) -> Address | None:
-    """Return one mailbox; None when it is none, or several: punctuation in a name has to be quoted."""
-    header: Any = HeaderRegistry()("to", text)
-    if len(header.addresses) != 1 or header.defects:
-        return None
-    found: Address = header.addresses[0]
-    return found if _ADDRESS.fullmatch(found.addr_spec) else None

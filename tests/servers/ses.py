@@ -31,9 +31,6 @@ class Ses(ApiServer):
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         super().__init__(tls)
-        self.bad: set[str] = set()
-        self.busy = False
-        self.paused = False
         self.production = True
         #: The key may send and ask nothing.
         self.only_sends = False
@@ -49,7 +46,7 @@ class Ses(ApiServer):
             return error(403, "UnrecognizedClientException", "The security token included in the request is invalid.")
         if request.method == "GET":
             return self._asked(request)
-        if self.paused:
+        if self.refuses:
             return error(400, "SendingPausedException", "Email sending is disabled for this account.")
         if self.busy:
             return error(429, "TooManyRequestsException", "Maximum sending rate exceeded.")
@@ -59,7 +56,7 @@ class Ses(ApiServer):
         if self.only_sends:
             return error(403, "AccessDeniedException", "User is not authorized to perform: ses:GetAccount")
         if request.path == "/v2/email/account":
-            return as_json({"SendingEnabled": not self.paused, "ProductionAccessEnabled": self.production})
+            return as_json({"SendingEnabled": not self.refuses, "ProductionAccessEnabled": self.production})
         if request.path == "/v2/email/configuration-sets/reports/event-destinations":
             destination = {"Name": "sns", "Enabled": True, "MatchingEventTypes": self.published}
             return as_json({"EventDestinations": [destination]})

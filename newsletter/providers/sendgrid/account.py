@@ -199,7 +199,7 @@ def _unique_args(message: Any) -> dict[str, Any] | None:
     if isinstance(found, str):
         try:
             found = json.loads(found)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
     return found if isinstance(found, dict) else None
 

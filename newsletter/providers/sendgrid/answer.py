@@ -97,7 +97,7 @@ def complaints(content: bytes) -> list[Complaint]:
     try:
         found = json.loads(content)["errors"]
         return [Complaint(header_text(str(one["message"])), _field(one.get("field"))) for one in found]
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return []
 
 

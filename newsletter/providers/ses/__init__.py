@@ -24,11 +24,11 @@ from newsletter.providers.answers import Fate, Then, Verdict
 from newsletter.providers.events import Event
 from newsletter.providers.http import checked_host, checked_key
 from newsletter.providers.mailboxes import ids_of
-from newsletter.providers.message import ascii_address, build, refuse_unsendable
+from newsletter.providers.message import ascii_address
 from newsletter.providers.reports import Keys
 from newsletter.providers.ses.answer import Failure, failure_of, judge
 from newsletter.providers.ses.sns import Sns, fetch
-from newsletter.providers.single import Singles
+from newsletter.providers.single import send_singly
 
 __all__ = ["SesProvider"]
 
@@ -86,17 +86,14 @@ class SesProvider:
 
     def send_watched(self, mail: Mail, recipients: Sequence[Recipient], watch: Watch) -> list[Outcome]:
         """Do as `send`, and tell `watch` about each reader (Watched)."""
-        refuse_unsendable(_NAME, mail)
-        now = datetime.now(UTC)
-        singles = Singles(
+        return send_singly(
             _NAME,
+            mail,
             recipients,
-            lambda recipient: build(mail, recipient, date=now),
-            lambda message, recipient: self._post(mail, message, recipient),
+            lambda message, recipient: self._post(mail.sender.address, message, recipient),
             watch=watch,
             connections=self._connections,
         )
-        return singles.outcomes()
 
     def check(self) -> str:
         """Ask whether the account may send, and what it tracks. Raises ProviderRefused with what to change."""
@@ -122,7 +119,7 @@ class SesProvider:
         if client is not None:
             client.close()
 
-    def _post(self, mail: Mail, message: bytes, recipient: Recipient) -> Verdict:
+    def _post(self, sender: str, message: bytes, recipient: Recipient) -> Verdict:
         tags = [{"Name": name, "Value": value} for name, value in ids_of(recipient).items()]
         content = {
             "Destination": {"ToAddresses": [ascii_address(recipient.address)]},
@@ -132,7 +129,7 @@ class SesProvider:
         }
         found = self._call(lambda client: client.send_email(**content))
         if isinstance(found, Failure):
-            return judge(found, mail.sender.address, self._host, datetime.now(UTC))
+            return judge(found, sender, self._host, datetime.now(UTC))
         reference = found.get("MessageId")
         if not isinstance(reference, str) or not reference:
             why = f"{self._host} answered without a message's id: it may have been taken"
@@ -165,11 +162,8 @@ class SesProvider:
     def _call(self, ask: Callable[[Any], dict[str, Any]]) -> dict[str, Any] | Failure:
         try:
             return ask(self._client())
-        except Exception as error:  # what is not boto3's is raised again
-            failure = failure_of(error, self._keys)
-            if failure is None:
-                raise
-            return failure
+        except Exception as error:  # noqa: BLE001 - told as a failure; what was handed over is not forgotten
+            return failure_of(error, self._keys)
 
     def _client(self) -> Any:
         """Return the one client, which threads may share; it is made late, since reading its model takes a while."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from newsletter.mail import Status, header_text
 from newsletter.providers.answers import Manners, Then, Verdict, blame_one_or_halve, for_all, judge_status
-from newsletter.providers.http import Answer, wait_of
+from newsletter.providers.http import LONGEST_WAIT, Answer, wait_of
 
 _MANNERS = Manners(
     wait_headers=("retry-after",),
@@ -25,9 +25,18 @@ _MANNERS = Manners(
 #: https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html#API_SendEmail_Errors
 _BUSY = {"TooManyRequestsException", "Throttling", "ThrottlingException", "LimitExceededException"}
 _REFUSED = {"AccountSuspendedException", "SendingPausedException", "MailFromDomainNotVerifiedException"}
+#: What every service of Amazon answers to a key, with 403 or with 400
+#: (https://docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html).
+_KEYS = {
+    *("ExpiredToken", "ExpiredTokenException", "IncompleteSignature", "InvalidClientTokenId", "NotAuthorized"),
+    *("InvalidSignatureException", "MissingAuthenticationToken", "OptInRequired", "UnrecognizedClientException"),
+}
+_CLOCK = {"RequestExpired", "RequestTimeTooSkewed"}
+#: The request broke off on its way to an answer, whatever the status.
+_LOST = {"RequestAbortedException", "RequestTimeout", "RequestTimeoutException"}
 #: The quota of 24 hours moves on slowly; the rate of a second at once.
 _DAY = re.compile(r"daily|24[- ]hour", re.IGNORECASE)
-_LONG, _SHORT = 15 * 60.0, 1.0
+_LONG, _SHORT = LONGEST_WAIT, 1.0
 #: No request was made, since something for it is missing here: keys, mostly.
 _UNPREPARED = "unprepared"
 
@@ -43,15 +52,15 @@ class Failure:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-def failure_of(error: Exception, secrets: Sequence[str]) -> Failure | None:
-    """Return what an error of boto3 says, without the secrets; None for any other error."""
+def failure_of(error: Exception, secrets: Sequence[str]) -> Failure:
+    """Return what an error of boto3 says, without the secrets.
+
+    What it raises beside its own errors comes from reading an answer that is none: of that nobody knows, either.
+    """
     from botocore import exceptions  # noqa: PLC0415 - heavy, and an extra
-    from botocore.parsers import ResponseParserError  # noqa: PLC0415 - heavy, and an extra
 
     if isinstance(error, exceptions.ClientError):
         return _answered(error.response, secrets)
-    if not isinstance(error, exceptions.BotoCoreError | ResponseParserError):
-        return None
     words = _clean(f"{type(error).__name__}: {error}", secrets)
     unprepared = (
         *(exceptions.NoCredentialsError, exceptions.PartialCredentialsError, exceptions.CredentialRetrievalError),
@@ -75,12 +84,23 @@ def judge(failure: Failure, sender: str, host: str, now: datetime) -> Verdict:
         wait = wait_of(failure.headers, _MANNERS.wait_headers, now)
         usual = _LONG if _DAY.search(failure.words) else _SHORT
         return for_all(Then.STOP, 1, Status.NOT_TRIED, sentence, wait or usual)
-    if failure.code in _REFUSED:
-        return Verdict(Then.REFUSE, sentence)
+    if failure.code in _LOST:
+        return for_all(Then.STOP, 1, Status.UNCERTAIN, f"{sentence}: it may have been taken")
+    if failure.status < 500 and (advice := _advice(failure.code)):
+        return Verdict(Then.REFUSE, f"{sentence}. {advice}")
     if verdict := judge_status(Answer(failure.status, headers=failure.headers), 1, said, now, _MANNERS):
         return verdict
     about_sender = sender and sender.casefold() in failure.words.casefold()
     return Verdict(Then.REFUSE, sentence) if about_sender else blame_one_or_halve(1, sentence)
+
+
+def _advice(code: str) -> str:
+    """Return what to check after a code that refuses every request; nothing for any other code."""
+    if code in _KEYS:
+        return _MANNERS.advice[403]
+    if code in _CLOCK:
+        return "Check this machine's clock."
+    return "The SES console says why." if code in _REFUSED else ""
 
 
 def _unanswered(failure: Failure, host: str) -> Verdict:
