@@ -103,6 +103,7 @@ def test_handed_over_for_its_time_and_undone(ready: Run, sendgrid: SendGridSimul
     assert "was not handed over in advance" in ready("issue", "undo", NAME, "--yes", code=FAILED).err
     assert "goes out on" in ready("issue", "resume", NAME).out
     assert ready("issue", "send", NAME, "--json").json["accepted"] == READERS
+    assert "nobody is left to be sent to" in ready("issue", "send", NAME).out
     assert sum(not mail.batch_id for mail in sendgrid.mails) == READERS
 
 

@@ -77,7 +77,7 @@ def send(
         raise Refused(f"{name} cannot be handed over for its time. {expected.not_ahead} Nothing was done.")
     if not json:
         say(_in_one_line(name, found, expected, ahead=at_its_time))
-    if sys.stdin.isatty():  # a script that sends has decided already
+    if expected.readers and sys.stdin.isatty():  # a script that sends has decided already
         confirm("Send it?", yes=yes)
     _send(app, found.id, name, json=json, ahead=at_its_time, why_not_ahead=expected.not_ahead)
 
@@ -218,6 +218,8 @@ def _undo_until(app: App, scheduled_for: datetime | None) -> datetime | None:
 
 def _in_one_line(name: str, issue: Issue, expected: Forecast, *, ahead: bool) -> str:
     """Return what `send` is about to do."""
+    if not expected.readers:
+        return f"{name}: nobody is left to be sent to."
     calls = f"through {expected.provider} in {some(expected.chunks, 'call')}"
     when = f", to be sent at {moment(issue.send_at)}" if ahead else ""
     return f"{name} goes to {some(expected.readers)} {calls}{when}: {expected.subject}"
