@@ -21,7 +21,7 @@ from newsletter.delivery.names import name_of, number_in
 from newsletter.delivery.planning import plan
 from newsletter.errors import ProviderRefused
 from newsletter.mail import Mail, Outcome, Recipient, Status
-from newsletter.models import Attempt, AttemptOutcome, Delivery, DeliveryState, Issue
+from newsletter.models import Attempt, AttemptOutcome, Chunk, Delivery, DeliveryState, Issue
 from tests.builders import NOW, reader
 from tests.test_delivery import BASE, SIGNER, Scripted, approved, counts
 
@@ -202,6 +202,7 @@ def test_planning_again_adds_who_has_joined(database: Database) -> None:
         reader(session, made, "late@example.org")
         assert plan(session, issue, 2, NOW) == 6
         chunks = {one.chunk for one in session.exec(select(Delivery))}
+        assert sorted(session.exec(select(Chunk.n))) == sorted(chunks)  # none without a delivery
     assert chunks == {0, 1, 2, 5}
     report = delivery.send(database, issue_id, Post(Scripted(), SIGNER, BASE, lambda: NOW), by_hand=False)
     assert report.tally.accepted == 6

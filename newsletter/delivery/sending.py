@@ -6,6 +6,7 @@ ledger, the provider has the other's readers.
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -80,7 +81,11 @@ def send(
         begun = _begin(db, issue_id, post, by_hand=by_hand, ahead=ahead)
         if begun and begun.go_on:
             count = _Progress(begun.tally, progress)
-            _drive([Lane(db, begun.job, post, worker, stop=stop, done=count.add) for _ in range(post.lanes)])
+            gc.freeze()  # what is there by now would be gone through for garbage every few thousand readers
+            try:
+                _drive([Lane(db, begun.job, post, worker, stop=stop, done=count.add) for _ in range(post.lanes)])
+            finally:
+                gc.unfreeze()
     with db.transaction() as session:
         ledger.finish(session, issue_id, post.clock())
         issue = session.get_one(Issue, issue_id)

@@ -135,7 +135,7 @@ def _wait_too(session: Session, issue_id: int, domain: str, moment: datetime, no
 
     A million readers of one domain would otherwise all be read and moved each time that a few of them may go.
     """
-    due = (
+    due: tuple[Any, ...] = (
         Chunk.issue_id == issue_id,
         Chunk.state == ChunkState.PLANNED,
         Chunk.waits_for == domain,

@@ -20,6 +20,8 @@ from newsletter.providers.message import header_value
 _BLOT = "…"
 #: Values that a header, JSON and html take as they are. With neither "=" nor "?" none is half of an encoded-word.
 _PLAIN = re.compile("[A-Za-z0-9_.:/@+~-]+")
+#: Lines that JSON and html take as they are.
+_PLAIN_LINES = re.compile("[A-Za-z0-9_ .,:;/@+~!?()=%#*\n-]*")
 
 
 class Variant:
@@ -67,13 +69,10 @@ class Variant:
             own = tuple(together.split("\n"))
             if len(own) != len(self._names):  # a value has a line end
                 own = tuple([self._cleaned(value) for value in self._values(values)])
-        plain = in_html = quoted(together)[1:-1].split("\\n")
-        if (escaped := escape(together)) != together:
-            in_html = quoted(escaped)[1:-1].split("\\n")
-        if len(plain) != len(own):  # a value has a line end, or a backslash and an n
-            plain, in_html = [quoted(one)[1:-1] for one in own], [quoted(escape(one))[1:-1] for one in own]
-        if self._headers_are_plain and all(map(_PLAIN.fullmatch, self._header_values(own))):
-            return self._with_plain_headers.filled(plain + in_html)
+        plain, in_html = _in_json(own, together)
+        in_headers = self._header_values(own)
+        if self._headers_are_plain and all(in_headers) and _PLAIN.fullmatch("".join(in_headers)):
+            return self._with_plain_headers.filled((*plain, *in_html))
         headers = [quoted(_header(header.filled(own)))[1:-1] for header in self._headers]
         return self._with_any_headers.filled([*plain, *in_html, *headers])
 
@@ -95,14 +94,35 @@ class _Template:
     """Fixed texts with places between them."""
 
     def __init__(self, turns: Iterable[str | int]) -> None:
-        turns = list(turns)
-        self.places = [turn for turn in turns if isinstance(turn, int)]
+        """Take texts and places in any order."""
+        self.places: list[int] = []
+        #: Fixed texts, with room for a value between each two.
+        self._texts = [""]
+        for turn in turns:
+            if isinstance(turn, int):
+                self.places.append(turn)
+                self._texts += ["", ""]
+            else:
+                self._texts[-1] += turn
         self._pick = _picker(self.places)
-        self._text = "".join("%s" if isinstance(turn, int) else turn.replace("%", "%%") for turn in turns)
 
     def filled(self, values: Sequence[str]) -> str:
-        """Return the text with the values in their places."""
-        return self._text % self._pick(values)
+        """Return the text with the values in their places. Joining takes half as long as formatting with "%s"."""
+        texts = self._texts.copy()
+        texts[1::2] = self._pick(values)
+        return "".join(texts)
+
+
+def _in_json(values: Sequence[str], together: str) -> tuple[Sequence[str], Sequence[str]]:
+    """Return values, and values in html, as JSON has them between its quotes; `together` are the values, as lines."""
+    if _PLAIN_LINES.fullmatch(together) and together.count("\n") == len(values) - 1:  # as most are
+        return values, values
+    plain = in_html = quoted(together)[1:-1].split("\\n")
+    if (escaped := escape(together)) != together:
+        in_html = quoted(escaped)[1:-1].split("\\n")
+    if len(plain) != len(values):  # a value has a line end, or a backslash and an n
+        plain, in_html = [quoted(one)[1:-1] for one in values], [quoted(escape(one))[1:-1] for one in values]
+    return plain, in_html
 
 
 def without_halves(text: str) -> str:
