@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, SQLModel, col, select
 
@@ -197,6 +198,13 @@ def test_another_schema_is_refused(
         session.connection().exec_driver_sql(f"UPDATE alembic_version SET version_num = '{revision}'")
     with pytest.raises(SchemaError, match=sentence):
         migrated.check_schema()
+
+
+def test_the_files_of_the_revisions_tell_their_order() -> None:
+    """The schema is checked without asking alembic, which walks the same files by what they say in them."""
+    scripts = ScriptDirectory(str(Path(db_module.__file__).parent / "migrations"))
+    assert scripts.get_heads() == [db_module.latest_revision()]
+    assert [script.revision for script in scripts.walk_revisions()][::-1] == db_module._revisions()
 
 
 def test_sqlite_is_set_up_for_a_ledger(tmp_path: Path) -> None:

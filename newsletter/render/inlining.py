@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 import re
 
-import premailer
-
 from newsletter.errors import ConfigurationError
 
 DOCTYPE = "<!DOCTYPE html>"
@@ -52,6 +50,8 @@ def inline(html: str, name: str = "body.html") -> str:
         raise ConfigurationError(
             f"Template {name} makes an empty mail. Write its html, or take the file away for ours."
         )
+    import premailer  # noqa: PLC0415 - takes 15 MB, which a process that only sends does without
+
     premailer.premailer.cssutils.ser.prefs.minimizeColorHash = False  # colours keep their six digits (R28)
     try:
         inlined: str = premailer.transform(source, **_OPTIONS)
