@@ -12,8 +12,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from newsletter.mail import CONDITIONS, HOLES, VALUES, Mail, Recipient, Sender, block_tags, hole_tag
+from newsletter.mail import CONDITIONS, HOLES, VALUES, Mail, Part, Recipient, Sender, block_tags, hole_tag
 from newsletter.providers.message import body, build, compiled
+from newsletter.providers.message.fields import printable
+from newsletter.providers.message.values import Holes
 from tests.contracts.providers import NONCE, make_mail, make_reader
 
 DATE = datetime(2026, 11, 22, 7, 30, tzinfo=UTC)
@@ -90,6 +92,19 @@ def test_any_mail_comes_back_as_it_went_in(text: str, html: str, values: Mapping
         payload = parsed[subtype].get_payload(decode=True)
         assert isinstance(payload, bytes)
         assert payload.decode() == expected(mail, kind, values)
+
+
+@pytest.mark.parametrize("end", [" \n", "\t\n", " ", ".\n", "=\n", "é \n", "\n.\n"], ids=repr)
+def test_no_line_is_too_long_whatever_stands_at_its_end(end: str) -> None:
+    """binascii makes a line of 77 of one with 74 octets and a space."""
+    for length in range(66, 160):
+        mail = make_mail(text="x" * length + end, html="x" * length + end + hole_tag(NONCE, "name", html=True))
+        data = build(mail, Recipient("d1", "ada@example.org", "Ada", dict.fromkeys(VALUES, "n")), date=DATE)
+        check_bytes(data)
+        text = next(part for part in message_from_bytes(data).walk() if part.get_content_subtype() == "plain")
+        payload = text.get_payload(decode=True)
+        assert isinstance(payload, bytes)
+        assert payload.decode() == whole_lines(mail.text)
 
 
 @settings(max_examples=100, deadline=None)
@@ -176,6 +191,42 @@ def test_pieces_take_little_more_than_the_whole_would() -> None:
         whole = make_mail(text=text.replace("{}", "Ada"), html="")
         reader = Recipient("d1", "ada@example.org", "", values)
         assert len(build(tagged, reader, date=DATE)) - len(build(whole, reader, date=DATE)) <= 7 * 100
+
+
+ALL_HOLES = [hole_tag(NONCE, name) for name in HOLES]
+HTML = Part("", NONCE, html=True)
+NEARLY_PLAIN = st.text(st.sampled_from([*"ab .=&<>'\"-/\n\r\t~é"]), max_size=8) | st.sampled_from(
+    [
+        "Ada Lund",
+        "https://news.example.org/u/k7Qm2xV9bTz4.0000",
+        "3. Mai 2026",
+        "3. März 2026",
+        NONCE,
+        "x" * 75,
+        "x" * 76,
+    ]
+)
+
+
+@settings(max_examples=500, deadline=None)
+@given(values=st.fixed_dictionaries(dict.fromkeys(HOLES, NEARLY_PLAIN | VALUE)))
+def test_a_value_that_is_plain_is_the_same_in_every_part(values: Mapping[str, str]) -> None:
+    """And each of them is taken for what it is, whatever the others are."""
+    own = Holes([Part("".join(ALL_HOLES), NONCE, html=False)], NONCE).of(values)
+    assert own.plain.keys() | own.special.keys() == set(HOLES)
+    assert not own.plain.keys() & own.special.keys()
+    assert all(values[name] == value for name, value in own.special.items())
+    for name, octets in own.plain.items():
+        written = HTML.written(values[name])
+        assert octets == body.quoted_value(written) == body._octets(written) == values[name].encode()
+        assert octets.decode() == printable(values[name].strip())
+
+
+def test_most_values_are_plain() -> None:
+    """Or nothing is gained by looking."""
+    links = dict.fromkeys(("unsubscribe_url", "preferences_url"), "https://news.example.org/u/k7Qm2xV9bTz4.0000")
+    values = {**make_reader(1).values, "name": "Ada Lund", "since": "3. Mai 2026", **links}
+    assert not Holes([Part("".join(ALL_HOLES), NONCE, html=False)], NONCE).of(values).special
 
 
 @given(st.text(st.characters(codec="ascii"), max_size=90) | st.text(max_size=80))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -10,8 +11,9 @@ from pathlib import Path
 
 import dkim
 import pytest
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from newsletter.errors import ConfigurationError
 from newsletter.mail import Mail, Recipient
@@ -23,6 +25,7 @@ from tests.contracts.providers import make_mail, make_reader, make_readers
 from tests.servers.smtp_script import ScriptedServer, scripted_server
 
 DATE = datetime(2026, 11, 22, 7, 30, tzinfo=UTC)
+ED25519 = ed25519.Ed25519PrivateKey.generate()
 KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 SIGNED = [
     *("From", "To", "Subject", "Date", "Reply-To", "Message-ID", "MIME-Version", "Content-Type", "List-Id"),
@@ -37,8 +40,12 @@ MAILS = {
 }
 
 
-def pem(folder: Path, key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey = KEY) -> Path:
-    path = folder / "dkim.pem"
+def pem(
+    folder: Path,
+    key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey = KEY,
+    name: str = "dkim.pem",
+) -> Path:
+    path = folder / name
     encoding, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
     path.write_bytes(key.private_bytes(encoding, form, serialization.NoEncryption()))
     return path
@@ -58,7 +65,7 @@ def verifies(message: bytes) -> bool:
 def signed(folder: Path, mail: Mail, reader: Recipient | None = None) -> bytes:
     signer = Signer(pem(folder), "news.example.org", "weekly")
     fields, *rest = compiled(mail).pieces(reader or make_reader(1), DATE)
-    return b"".join([signer.field(fields, rest[1:], DATE), fields, *rest])
+    return b"".join([signer.fields(fields, rest[1:], DATE), fields, *rest])
 
 
 @pytest.mark.parametrize("name", MAILS)
@@ -130,6 +137,59 @@ def test_keys_that_must_not_be_used_are_named(tmp_path: Path) -> None:
     assert "planted-canary" not in str(caught.value)
     with pytest.raises(ConfigurationError, match=r"provider\.dkim_key: .*none\.pem cannot be read"):
         Signer(tmp_path / "none.pem", "news.example.org", "weekly")
+
+
+def relaxed(field: bytes) -> bytes:
+    """Return a header field in relaxed form (RFC 6376 section 3.4.2)."""
+    name, _, value = field.replace(b"\r\n", b"").partition(b":")
+    return name.strip().lower() + b":" + re.sub(rb"[ \t]+", b" ", value).strip()
+
+
+def ed25519_verifies(message: bytes) -> bool:
+    """Verify the second signature as RFC 8463 section 3 and RFC 6376 section 3.7 say, with nothing of ours.
+
+    Each signature stands for itself: the other one is not among the signed fields.
+    """
+    head, _, body = message.partition(b"\r\n\r\n")
+    fields = [part + b"\r\n" for part in re.split(rb"\r\n(?![ \t])", head)]
+    own = next(one for one in fields if b"a=ed25519-sha256" in one)
+    tags = dict(re.findall(r"(\w+)=([^;]*)", re.sub(r"\s", "", own.decode().partition(":")[2])))
+    canonical = re.sub(rb"[ \t]+", b" ", body).replace(b" \r\n", b"\r\n").rstrip(b"\r\n") + b"\r\n"
+    by_name = {one.partition(b":")[0].strip().lower().decode(): one for one in fields if one is not own}
+    signed = [relaxed(by_name.pop(name)) for name in tags["h"].split(":") if name in by_name]
+    unsigned = relaxed(re.sub(rb"(\bb=)[^;]*\Z", rb"\1", own.rstrip()))
+    data = hashlib.sha256(b"\r\n".join([*signed, unsigned])).digest()
+    try:
+        ED25519.public_key().verify(base64.b64decode(tags["b"]), data)
+    except InvalidSignature:
+        return False
+    body_hash = base64.b64encode(hashlib.sha256(canonical).digest()).decode()
+    return (tags["bh"], tags["s"]) == (body_hash, "second")
+
+
+@pytest.mark.parametrize("name", MAILS)
+def test_an_ed25519_key_signs_besides(tmp_path: Path, name: str) -> None:
+    """RFC 8463."""
+    second = pem(tmp_path, ED25519, "second.pem")
+    signer = Signer(pem(tmp_path), "news.example.org", "weekly", ed25519_key=second, ed25519_selector="second")
+    fields, *rest = compiled(MAILS[name]).pieces(make_reader(1), DATE)
+    message = b"".join([signer.fields(fields, rest[1:], DATE), fields, *rest])
+    assert message.count(b"DKIM-Signature:") == 2
+    assert verifies(message)
+    assert ed25519_verifies(message)
+    assert not ed25519_verifies(message.replace(b"Subject: ", b"Subject: x"))
+    assert not ed25519_verifies(message[:-40])
+
+
+def test_an_ed25519_key_never_signs_alone(tmp_path: Path) -> None:
+    """Trust 1.1: not all verifiers know it."""
+    second = {"dkim_ed25519_key": str(pem(tmp_path, ED25519)), "dkim_ed25519_selector": "second"}
+    with pytest.raises(ConfigurationError, match=r"provider\.dkim_key and provider\.dkim_domain .* is missing"):
+        load_provider("smtp", {"host": "smtp.example.org", **second})
+    with pytest.raises(ConfigurationError, match=r"provider\.dkim_key: .* is no RSA key"):
+        Signer(pem(tmp_path, ED25519), "news.example.org", "weekly")
+    with pytest.raises(ConfigurationError, match=r"provider\.dkim_ed25519_key: .* is no Ed25519 key"):
+        Signer(pem(tmp_path), "news.example.org", "weekly", ed25519_key=pem(tmp_path), ed25519_selector="second")
 
 
 @pytest.mark.parametrize(("domain", "selector"), [("", "x"), ("a b", "x"), ("a.example", "x;"), ("a\r\n.example", "x")])

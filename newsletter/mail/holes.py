@@ -75,7 +75,8 @@ class Part:
         self._hole, self._block = tags.hole, tags.block
         asked = tags.checked(source)
         self._asked = [name for name in CONDITIONS if {name, f"not_{name}"} & asked]
-        self._holes = frozenset(self._hole.findall(source))
+        #: The names of the holes that some or all readers have.
+        self.holes = frozenset(self._hole.findall(source))
         #: Fixed text and runs in turn.
         self._turns = _in_turn(tags.run, source if html else tags.with_own_lines(source))
         self._run_tags = [hole_tag(nonce, f"block{at // 2 + 1}", html=html) for at in range(1, len(self._turns), 2)]
@@ -117,8 +118,12 @@ class Part:
 
         Raises KeyError when one is missing.
         """
-        plain = {name: values[name].replace(self._nonce, _BLOT) for name in self._holes}
-        return {name: escape(value) for name, value in plain.items()} if self._html else plain
+        return {name: self.written(values[name]) for name in self.holes}
+
+    def written(self, value: str) -> str:
+        """Return a reader's value as it stands in the part."""
+        plain = value.replace(self._nonce, _BLOT)
+        return escape(plain) if self._html else plain
 
     def turns_for(self, shown: Collection[str]) -> list[str]:
         """Return fixed text and runs in turn, with holes, for readers who have values for the conditions `shown`."""

@@ -1,20 +1,26 @@
-"""Signing messages with DKIM (RFC 6376): rsa-sha256 (RFC 8301), relaxed/relaxed, never with `l=`."""
+"""Signing messages with DKIM (RFC 6376): rsa-sha256 (RFC 8301), relaxed/relaxed, never with `l=`.
+
+An Ed25519 key (RFC 8463) may sign besides: not all verifiers know it, and those that do not leave its signature aside.
+"""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from newsletter.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+    from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+
+#: Returns the signature of a message's canonical header fields.
+Sign: TypeAlias = Callable[[bytes], bytes]
 
 #: RFC 8301 section 3.2: verifiers need not take shorter keys, and signers should not use ones below 2,048.
 _LEAST_BITS = 1024
@@ -36,54 +42,83 @@ _KEPT = 256
 class Signer:
     """Signs the messages of one domain."""
 
-    def __init__(self, key_file: Path, domain: str, selector: str) -> None:
-        """Raise ConfigurationError when the key cannot be read or must not be used, or a name is none."""
-        for option, name in (("dkim_domain", domain), ("dkim_selector", selector)):
+    def __init__(
+        self, key_file: Path, domain: str, selector: str, *, ed25519_key: Path | None = None, ed25519_selector: str = ""
+    ) -> None:
+        """Raise ConfigurationError when a key cannot be read or must not be used, or a name is none."""
+        names = {"dkim_domain": domain, "dkim_selector": selector}
+        if ed25519_key is not None:
+            names["dkim_ed25519_selector"] = ed25519_selector
+        for option, name in names.items():
             if not _NAME.fullmatch(name):
                 raise ConfigurationError(f"provider.{option} is wrong: {name!r} is no name in DNS.")
-        self._key = _read_key(key_file)
-        self._start = f"DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/relaxed; d={domain};\r\n s={selector};"
+        start = f"DKIM-Signature: v=1; a={{}}-sha256; c=relaxed/relaxed; d={domain};\r\n s={{}};"
+        #: What a signature begins with, and what makes it.
+        self._keys = [(start.format("rsa", selector), _rsa(key_file))]
+        if ed25519_key is not None:
+            self._keys.append((start.format("ed25519", ed25519_selector), _ed25519(ed25519_key)))
 
-    def field(self, fields: bytes, body: Sequence[bytes], date: datetime) -> bytes:
-        """Return the header field that signs a message: `fields` are its others, each there at most once.
+    def fields(self, fields: bytes, body: Sequence[bytes], date: datetime) -> bytes:
+        """Return the header fields that sign a message, one for each key: `fields` are its others, each at most once.
 
-        `body` is in pieces that are broken where no blank stands; `date` becomes the signature's time.
+        `body` is in pieces that are broken where no blank stands; `date` becomes the signatures' time.
         """
         known = dict(_canonical_fields(fields))
         names = [name for name in (*_OVERSIGNED, *_SIGNED) if name in known]
-        lines = [f"{self._start} t={int(date.timestamp())};", *_folded_names([*names, *_OVERSIGNED])]
-        lines += [f" bh={base64.b64encode(_body_hash(body)).decode('ascii')};", " b="]
-        unsigned = "\r\n".join(lines).encode("ascii")
-        ((_, own),) = _canonical_fields(unsigned + b"\r\n")
-        signature = base64.b64encode(self._sign(b"\r\n".join([*(known[name] for name in names), own]))).decode("ascii")
-        rows = [signature[at : at + _LINE] for at in range(0, len(signature), _LINE)]
-        return unsigned + "\r\n ".join(rows).encode("ascii") + b"\r\n"
-
-    def _sign(self, data: bytes) -> bytes:
-        from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15  # noqa: PLC0415 - slow to import
-        from cryptography.hazmat.primitives.hashes import SHA256  # noqa: PLC0415
-
-        return self._key.sign(data, PKCS1v15(), SHA256())
+        signed = b"".join([known[name] + b"\r\n" for name in names])
+        rest = [f" t={int(date.timestamp())};", *_folded_names([*names, *_OVERSIGNED])]
+        rest += [f" bh={base64.b64encode(_body_hash(body)).decode('ascii')};", " b="]
+        after = "\r\n".join(rest)
+        return b"".join([_signature(f"{start}{after}".encode("ascii"), signed, sign) for start, sign in self._keys])
 
 
-def _read_key(key_file: Path) -> RSAPrivateKey:
-    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415 - slow to import, and not always wanted
+def _signature(unsigned: bytes, signed: bytes, sign: Sign) -> bytes:
+    """Return a signature's field: `unsigned` with the signature of that and of the fields before it."""
+    ((_, own),) = _canonical_fields(unsigned + b"\r\n")
+    signature = base64.b64encode(sign(signed + own))
+    rows = [signature[at : at + _LINE] for at in range(0, len(signature), _LINE)]
+    return unsigned + b"\r\n ".join(rows) + b"\r\n"
+
+
+def _rsa(key_file: Path) -> Sign:
+    """Return what signs with an RSA key."""
+    from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15  # noqa: PLC0415 - see _read_key
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey  # noqa: PLC0415
-    from cryptography.hazmat.primitives.serialization import load_pem_private_key  # noqa: PLC0415
+    from cryptography.hazmat.primitives.hashes import SHA256  # noqa: PLC0415
 
-    try:
-        key = load_pem_private_key(key_file.read_bytes(), password=None)
-    except OSError as error:
-        raise ConfigurationError(f"provider.dkim_key: {key_file} cannot be read: {error.strerror}.") from error
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise ConfigurationError(
-            f"provider.dkim_key: {key_file} is no private key in PEM without a password. Make one: openssl genrsa 2048."
-        ) from error
+    key = _read_key("dkim_key", key_file, "openssl genrsa 2048")
     if not isinstance(key, RSAPrivateKey) or key.key_size < _LEAST_BITS:
         raise ConfigurationError(
             f"provider.dkim_key: {key_file} is no RSA key of at least {_LEAST_BITS} bits (RFC 8301). Make one of 2048."
         )
-    return key
+    padding, digest = PKCS1v15(), SHA256()
+    return lambda data: key.sign(data, padding, digest)
+
+
+def _ed25519(key_file: Path) -> Sign:
+    """Return what signs with an Ed25519 key: the hash of the data, not the data (RFC 8463 section 3)."""
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: PLC0415 - see _read_key
+
+    make = "openssl genpkey -algorithm ed25519"
+    key = _read_key("dkim_ed25519_key", key_file, make)
+    if not isinstance(key, Ed25519PrivateKey):
+        raise ConfigurationError(f"provider.dkim_ed25519_key: {key_file} is no Ed25519 key. Make one: {make}.")
+    return lambda data: key.sign(hashlib.sha256(data).digest())
+
+
+def _read_key(option: str, key_file: Path, make: str) -> PrivateKeyTypes:
+    """Return a private key. Raises ConfigurationError, which says how to `make` one, when there is none."""
+    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415 - slow to import, and not always wanted
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key  # noqa: PLC0415
+
+    try:
+        return load_pem_private_key(key_file.read_bytes(), password=None)
+    except OSError as error:
+        raise ConfigurationError(f"provider.{option}: {key_file} cannot be read: {error.strerror}.") from error
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise ConfigurationError(
+            f"provider.{option}: {key_file} is no private key in PEM without a password. Make one: {make}."
+        ) from error
 
 
 def _canonical_fields(fields: bytes) -> list[tuple[str, bytes]]:

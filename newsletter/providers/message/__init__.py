@@ -12,10 +12,11 @@ from datetime import datetime
 from functools import lru_cache
 
 from newsletter.errors import NewsletterError, ProviderRefused, Refused
-from newsletter.mail import Mail, Recipient, check_blocks
+from newsletter.mail import VALUES, Mail, Recipient, check_blocks
 from newsletter.providers.message.body import Body
 from newsletter.providers.message.fields import ascii_address, header_value
 from newsletter.providers.message.head import Head
+from newsletter.providers.message.values import Holes
 
 __all__ = [
     "CompiledMail",
@@ -46,8 +47,13 @@ class CompiledMail:
     def __init__(self, mail: Mail) -> None:
         """Raise Refused or ConfigurationError when no reader could be sent `mail` (check_mail)."""
         check_mail(mail)
+        parts = (mail.text_part, mail.html_part, *(part for _, part in mail.header_parts))
+        self._holes = Holes(parts, mail.nonce)
         self._head = Head(mail)
         self._body = Body(mail)
+        # A reader whose message stands for everybody's when the fixed parts are checked.
+        anybody = dict.fromkeys(VALUES, "x")
+        self._head.check(Recipient("x", "reader@example.org", "", anybody), self._holes.of(anybody))
 
     def message(self, recipient: Recipient, date: datetime) -> bytes:
         """Return the complete message for one reader. Raises as `pieces` does."""
@@ -60,7 +66,8 @@ class CompiledMail:
         reader's address cannot be written in ASCII, and Refused when the message would not hold exactly the intended
         headers.
         """
-        return [self._head.fields(recipient, date), b"\r\n", *self._body.pieces(recipient.values)]
+        own = self._holes.of(recipient.values)
+        return [self._head.fields(recipient, own, date), b"\r\n", *self._body.pieces(recipient.values, own)]
 
 
 @lru_cache(maxsize=_KEPT)

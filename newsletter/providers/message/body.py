@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from newsletter.mail import Mail, Part
+from newsletter.providers.message.values import Values
 
 #: "=_" appears neither in quoted-printable nor in base64 (RFC 2045 section 6.7), so no part can hold the boundary.
 BOUNDARY = "=_alternative"
@@ -26,7 +27,11 @@ _LINE_END = re.compile(r"\r\n|\r|\n")
 class _Variant(Protocol):
     """A part with all its blocks decided, encoded but for the holes."""
 
-    def fill(self, own: Mapping[str, str]) -> list[bytes]:
+    def encode(self, value: str) -> bytes:
+        """Return a value as `fill` takes it. One that needs no encoding is taken as it stands."""
+        ...
+
+    def fill(self, own: Mapping[str, bytes]) -> list[bytes]:
         """Return the part with a reader's values, in pieces that are broken where no blank stands."""
         ...
 
@@ -39,9 +44,9 @@ class Body:
         self._text = _Encoded(mail.text_part, "plain", start, b"\r\n")
         self._html = _Encoded(mail.html_part, "html", start, b"\r\n" + end)
 
-    def pieces(self, values: Mapping[str, str]) -> list[bytes]:
+    def pieces(self, values: Mapping[str, str], own: Values) -> list[bytes]:
         """Return the body for one reader, in pieces. Raises KeyError when a value is missing."""
-        return self._text.fill(values) + self._html.fill(values)
+        return self._text.fill(values, own) + self._html.fill(values, own)
 
 
 class _Encoded:
@@ -53,11 +58,14 @@ class _Encoded:
         self._after = after
         self._variants: dict[tuple[bool, ...], _Variant] = {}
 
-    def fill(self, values: Mapping[str, str]) -> list[bytes]:
+    def fill(self, values: Mapping[str, str], own: Values) -> list[bytes]:
         answers = self._part.answers(values)
         if (variant := self._variants.get(answers)) is None:
             variant = self._variants[answers] = self._variant(self._part.pieces(answers))
-        return variant.fill(self._part.own(values))
+        if not own.special:
+            return variant.fill(own.plain)
+        special = {name: variant.encode(self._part.written(value)) for name, value in own.special.items()}
+        return variant.fill(own.plain | special)
 
     def _variant(self, pieces: Sequence[str]) -> _Variant:
         """Return the pieces in the shorter transfer encoding."""
@@ -86,11 +94,14 @@ class _Quoted:
         self._turns[-1] += after
         self._holes = holes
 
-    def fill(self, own: Mapping[str, str]) -> list[bytes]:
-        """Return the part with a reader's values, each encoded for itself on a line of its own."""
-        encoded = {name: quoted_value(value) for name, value in own.items()}
+    def encode(self, value: str) -> bytes:
+        """Return a value encoded for lines of its own."""
+        return quoted_value(value)
+
+    def fill(self, own: Mapping[str, bytes]) -> list[bytes]:
+        """Return the part with a reader's values, each on a line of its own."""
         turns = self._turns.copy()
-        turns[1::2] = [encoded[name] for name in self._holes]
+        turns[1::2] = [own[name] for name in self._holes]
         return turns
 
 
@@ -104,13 +115,16 @@ class _Base64:
         #: How far into which piece -> the octets from there in whole groups, encoded, and what is left over.
         self._known: dict[tuple[int, int], tuple[bytes, bytes]] = {}
 
-    def fill(self, own: Mapping[str, str]) -> list[bytes]:
+    def encode(self, value: str) -> bytes:
+        """Return a value's octets."""
+        return _octets(value)
+
+    def fill(self, own: Mapping[str, bytes]) -> list[bytes]:
         """Return the part with a reader's values; a hole has lines of its own, filled up from the piece after it."""
-        encoded = {name: _octets(value) for name, value in own.items()}
         first, carry = self._from(0, 0)
         turns = [self._before, first]
         for at, name in enumerate(self._holes, 1):
-            carry += encoded[name]
+            carry += own[name]
             taken = -len(carry) % 3
             following = self._fixed[at]
             if len(following) < taken:
@@ -143,10 +157,16 @@ def _quoted(octets: bytes) -> bytes:
     if len(encoded) <= _LINE and b"\n" not in encoded and not encoded.startswith(b"."):
         return encoded
     lines = encoded.replace(b"\r\n", b"\n").split(b"\n")  # binascii breaks lines with LF where it met no CRLF
-    if len(lines[-1]) > _LINE:
-        at = -3 if lines[-1][-3:-2] == b"=" else -1
-        lines[-1:] = [lines[-1][:at] + b"=", lines[-1][at:]]
+    lines = [made for line in lines[:-1] for made in _broken(line, _LINE + 1)] + _broken(lines[-1], _LINE)
     return b"\r\n".join([made for line in lines for made in _without_dot(line)])
+
+
+def _broken(line: bytes, most: int) -> list[bytes]:
+    """Return a line as one or two of at most `most`: binascii makes one too long where a space stands at its end."""
+    if len(line) <= most:
+        return [line]
+    at = -3 if line[-3:-2] == b"=" else -1
+    return [line[:at] + b"=", line[at:]]
 
 
 def quoted_value(value: str) -> bytes:

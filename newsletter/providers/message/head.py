@@ -9,21 +9,19 @@ from email.policy import compat32
 from email.utils import format_datetime
 
 from newsletter.errors import Refused
-from newsletter.mail import VALUES, Mail, Part, Recipient
+from newsletter.mail import Mail, Part, Recipient
 from newsletter.providers.message.body import BOUNDARY
 from newsletter.providers.message.fields import at_commas, folded, header_value, mailbox, printable, unstructured
+from newsletter.providers.message.values import Values
 
 #: RFC 5322 section 2.1.1, without the line break.
 _LONGEST_LINE = 998
-#: A reader whose message stands for everybody's when the fixed parts are checked.
-_ANYBODY = Recipient("x", "reader@example.org", "", dict.fromkeys(VALUES, "x"))
 
 
 class Head:
     """The header of one mail."""
 
     def __init__(self, mail: Mail) -> None:
-        """Raise Refused when the message would hold other headers than intended, whoever it goes to."""
         sender = mail.sender
         reply_to = folded("Reply-To", mailbox("", sender.reply_to)) if sender.reply_to else ""
         #: The first two fields, of the date that was asked for last.
@@ -34,11 +32,14 @@ class Head:
         last = folded("MIME-Version", ["1.0"])
         last += folded("Content-Type", ["multipart/alternative;", f'boundary="{BOUNDARY}"'])
         self._last = last.encode("ascii")
-        names = ["Date", "From", "To", *(["Reply-To"] if reply_to else []), "Subject"]
-        names += [*(name for name, _ in mail.headers), "MIME-Version", "Content-Type"]
-        _check(self.fields(_ANYBODY, datetime(2000, 1, 1, tzinfo=UTC)), names)
+        self._names = ["Date", "From", "To", *(["Reply-To"] if reply_to else []), "Subject"]
+        self._names += [*(name for name, _ in mail.headers), "MIME-Version", "Content-Type"]
 
-    def fields(self, recipient: Recipient, date: datetime) -> bytes:
+    def check(self, recipient: Recipient, own: Values) -> None:
+        """Raise Refused when the message to a reader would hold other headers than intended."""
+        _check(self.fields(recipient, own, datetime(2000, 1, 1, tzinfo=UTC)), self._names)
+
+    def fields(self, recipient: Recipient, own: Values, date: datetime) -> bytes:
         """Return all fields for one reader. Raises ConfigurationError or Refused for what cannot stand in them."""
         known, first = self._first
         if known != date:
@@ -48,7 +49,7 @@ class Head:
         to = folded("To", tokens)
         if not to.isascii() or not "".join(tokens).isprintable():
             raise _not_as_intended()
-        return b"".join([first, to.encode("ascii"), self._subject, self._own.fill(recipient.values), self._last])
+        return b"".join([first, to.encode("ascii"), self._subject, self._own.fill(recipient.values, own), self._last])
 
 
 class _OwnFields:
@@ -59,13 +60,13 @@ class _OwnFields:
         self._asking = [part for _, part in parts if part.asks]
         self._variants: dict[tuple[tuple[bool, ...], ...], _Variant] = {}
 
-    def fill(self, values: Mapping[str, str]) -> bytes:
+    def fill(self, values: Mapping[str, str], own: Values) -> bytes:
         """Return the fields for one reader. Raises Refused when a line would be too long."""
         asked = tuple([part.answers(values) for part in self._asking])
         if (variant := self._variants.get(asked)) is None:
             answers = tuple([part.answers(values) for _, part in self._parts])
             variant = self._variants[asked] = _Variant(self._parts, answers)
-        return variant.fill(values)
+        return variant.fill(own)
 
 
 class _Variant:
@@ -73,30 +74,32 @@ class _Variant:
 
     def __init__(self, parts: tuple[tuple[str, Part], ...], answers: tuple[tuple[bool, ...], ...]) -> None:
         pieces = [""]
-        self._open: list[Part] = []
+        # How a value is written is the same in all headers, since none is html.
+        self._written = parts[0][1].written
         for (name, part), some in zip(parts, answers, strict=True):
             first, *rest = _field(name, part.pieces(some))
             pieces[-1] += first
             pieces += rest
-            self._open += [part] if rest else []
         self._holes = pieces[1::2]
         self._turns: list[bytes] = [piece.encode("ascii") for piece in pieces]
         self._longest = max(len(line) for piece in self._turns[::2] for line in piece.split(b"\r\n"))
 
-    def fill(self, values: Mapping[str, str]) -> bytes:
+    def fill(self, own: Values) -> bytes:
         """Return the fields with a reader's values, each as printable ASCII."""
-        own: dict[str, bytes] = {}
-        for part in self._open:
-            for name, value in part.own(values).items():
-                own[name] = printable(value.strip()).encode("ascii")
+        octets = own.plain
+        if own.special:
+            octets = octets | {name: self._octets(value) for name, value in own.special.items()}
         filled = self._turns.copy()
-        filled[1::2] = [own[name] for name in self._holes]
+        filled[1::2] = [octets[name] for name in self._holes]
         fields = b"".join(filled)
         if b"=?" in fields:
             fields = fields.replace(b"=?", b"=%3F")
         if self._longest + sum(map(len, filled[1::2])) > _LONGEST_LINE:
             _check_lines(fields)
         return fields
+
+    def _octets(self, value: str) -> bytes:
+        return printable(self._written(value).strip()).encode("ascii")
 
 
 def _field(name: str, pieces: Sequence[str]) -> list[str]:

@@ -38,7 +38,8 @@ class SmtpProvider:
     is for a server on this machine. `timeout` is for connecting and for each command, in seconds. Each call of `send`
     uses up to `connections`, each for up to `mails_per_connection` (0: any number). With `return_path`, an address of
     ours such as bounces@news.example.org, bounces come to bounces+<delivery id>@news.example.org. With `dkim_key`, a
-    private key in PEM, mails are signed for `dkim_domain`, whose public key is at <selector>._domainkey.<domain>.
+    RSA key in PEM, mails are signed for `dkim_domain`, whose public key is at <selector>._domainkey.<domain>; with
+    `dkim_ed25519_key` they are signed with that as well, under a selector of its own (RFC 8463).
     """
 
     #: RFC 5321 section 4.5.3.2.6: a shorter wait ends in messages that the server delivers and we take for lost.
@@ -62,6 +63,8 @@ class SmtpProvider:
         dkim_key: Path | None = None,
         dkim_domain: str = "",
         dkim_selector: str = "",
+        dkim_ed25519_key: Path | None = None,
+        dkim_ed25519_selector: str = "",
     ) -> None:
         _check_options(host, security, username, password)
         tls = None if security == "none" else tls_context(ca_file)
@@ -73,7 +76,8 @@ class SmtpProvider:
         self._connections = connections
         self._mails_per_connection = mails_per_connection
         self._return_path = check_return_path(return_path)
-        self._signer = _signer(dkim_key, dkim_domain, dkim_selector)
+        ed25519 = dkim_ed25519_key, dkim_ed25519_selector
+        self._signer = _signer(dkim_key, dkim_domain, dkim_selector, *ed25519)
         self._pool = Pool()
         self._finalizer = weakref.finalize(self, self._pool.end)
 
@@ -134,15 +138,20 @@ class SmtpProvider:
         return str(self._server)
 
 
-def _signer(key: Path | None, domain: str, selector: str) -> Signer | None:
+def _signer(
+    key: Path | None, domain: str, selector: str, ed25519_key: Path | None, ed25519_selector: str
+) -> Signer | None:
     """Return what signs mails, or None. Raises ConfigurationError for half of the options."""
-    given = {"dkim_key": key, "dkim_domain": domain, "dkim_selector": selector}
+    given: dict[str, object] = {"dkim_key": key, "dkim_domain": domain, "dkim_selector": selector}
+    second: dict[str, object] = {"dkim_ed25519_key": ed25519_key, "dkim_ed25519_selector": ed25519_selector}
+    if any(second.values()):  # it never signs alone, since not all verifiers know it
+        given |= second
     missing = [f"provider.{name}" for name, value in given.items() if not value]
     if key is None or missing:
         if len(missing) < len(given):
             raise ConfigurationError(f"{' and '.join(missing)} is missing: signing needs {', '.join(given)}.")
         return None
-    return Signer(key, domain, selector)
+    return Signer(key, domain, selector, ed25519_key=ed25519_key, ed25519_selector=ed25519_selector)
 
 
 def _check_options(host: str, security: str, username: str, password: str) -> None:

@@ -16,6 +16,15 @@ from newsletter.mail import Status, header_text
 _ENHANCED = re.compile(r"(?<![\w.])[45]\.(\d{1,3})\.\d{1,3}(?!\w|\.\d)")
 #: Its subject for security and policy.
 _POLICY = "7"
+#: The same at the start of any answer (RFC 2034 section 4).
+_STATUS_CODE = re.compile(r"\d{3} (\d\.\d{1,3}\.\d{1,3})(?= |$)")
+#: An address in an answer, as servers repeat the one they were told.
+_ADDRESS = re.compile(r"\S*@\S*")
+#: Answers to an envelope behind a message that show that one was left out: the 354 to DATA came for RCPT, or RCPT
+#: without a sender was answered for MAIL.
+_ONE_TOO_EARLY = frozenset({("RCPT TO", 354), ("MAIL FROM", 503)})
+#: Answers to the parameters of a command (RFC 5321 section 4.2.2) that do not speak of an address (X.1.X).
+_PARAMETERS_REFUSED = re.compile(r"(?:501|504|555) (?!5\.1\.)")
 #: Answers that speak of the sender, whichever command they follow.
 _SENDER_REFUSED = re.compile(r"530 |5\d\d 5\.1\.[78]\b")
 #: A reply's line (RFC 5321 section 4.2): three digits, then a blank or a hyphen and text, or the line's end.
@@ -49,6 +58,8 @@ class Then(Enum):
     GO_ON = 1
     #: The next reader.
     NEXT = 2
+    #: The same reader once more, without the parameters of RFC 3461, as all others from now on.
+    WITHOUT_DSN = 6
     #: The next reader, on a new connection: this one is broken or out of step.
     RECONNECT = 3
     #: Nothing now: the rest waits.
@@ -74,11 +85,17 @@ def goes_on(step: Step, code: int) -> bool:
     return code == 354 if step is Step.DATA else 200 <= code <= 299 and step is not Step.DOT
 
 
-def judge(step: Step, code: int, text: str) -> Verdict:
-    """Return what the server's answer `code` `text` to `step` means (RFC 5321 section 4.2)."""
+def judge(step: Step, code: int, text: str, *, dsn: bool = False) -> Verdict:
+    """Return what the server's answer `code` `text` to `step` means (RFC 5321 section 4.2).
+
+    With `dsn` the envelope had the parameters of RFC 3461. Some servers offer it, or what stands before them did, and
+    refuse it; neither the sender nor the reader is refused then.
+    """
     if goes_on(step, code):
         return _GO_ON
     detail = f"{code} {text}"
+    if dsn and step in {Step.MAIL, Step.RCPT} and _PARAMETERS_REFUSED.match(detail):
+        return Verdict(Then.WITHOUT_DSN, detail=detail)
     if 200 <= code <= 299 and step is Step.DOT:
         return Verdict(Then.NEXT, Status.ACCEPTED, detail)
     if 400 <= code <= 499:
@@ -94,6 +111,22 @@ def _judge_refusal(step: Step, detail: str) -> Verdict:
     if step is Step.MAIL or _SENDER_REFUSED.match(detail):
         return Verdict(Then.REFUSE, detail=detail)
     return Verdict(Then.NEXT, Status.REFUSED if _is_policy(detail) else Status.REJECTED, detail)
+
+
+def alike(one: str, other: str) -> bool:
+    """Tell whether two answers may be to the same command.
+
+    They are not when their enhanced status codes differ, or where one has none, their words; addresses do not count.
+    """
+    codes = _STATUS_CODE.match(one), _STATUS_CODE.match(other)
+    if codes[0] and codes[1]:
+        return codes[0][1] == codes[1][1]
+    return _ADDRESS.sub("", one) == _ADDRESS.sub("", other)
+
+
+def one_too_early(step: Step, code: int) -> bool:
+    """Tell whether an answer to an envelope that stands behind a message shows that the message got none."""
+    return (step, code) in _ONE_TOO_EARLY
 
 
 def lost(step: Step, why: str) -> Verdict:

@@ -2,6 +2,10 @@
 
 With PIPELINING each write carries a message and the next reader's envelope. DATA ends a group, since a message may only
 follow its 354. Without PIPELINING a group is one command; all else is the same.
+
+A server that leaves out its answer to a message and goes on would have its answer to the MAIL behind it taken for that.
+So an envelope stands behind a message only where the server's words tell the two apart, and an answer that came is
+trusted when the 354 behind it comes in its place, or when it cannot have been one to MAIL (trust 3.3).
 """
 
 from __future__ import annotations
@@ -13,12 +17,24 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from newsletter.mail import Recipient, Status
-from newsletter.providers.smtp.answers import Step, Then, Verdict, clean, goes_on, judge, lost, too_early
+from newsletter.providers.smtp.answers import (
+    Step,
+    Then,
+    Verdict,
+    alike,
+    clean,
+    goes_on,
+    judge,
+    lost,
+    one_too_early,
+    too_early,
+)
 from newsletter.providers.smtp.wire import Wire
 
 _RSET = b"RSET\r\n"
 _DATA = b"DATA\r\n"
 _FINAL_DOT = b".\r\n"
+_SLIPPED = "an answer was left out, and which one cannot be told"
 
 
 @dataclass(slots=True)
@@ -33,6 +49,8 @@ class Letter:
     #: The message in pieces. It ends with CRLF, and no line begins with a dot.
     message: list[bytes]
     size: int
+    #: Whether its envelope has the parameters of RFC 3461.
+    dsn: bool = False
     #: Sent one command at a time, so that what breaks the connection is known.
     alone: bool = False
     #: After how many bytes of its connection its final dot was given away; 0 until it is handed over.
@@ -90,7 +108,10 @@ class Connection:
         self._expected: deque[tuple[Step, Letter | None, int]] = deque()
         #: Whether the server is left in the middle of a transaction.
         self._unclean = False
-        #: A letter that was accepted, until the answers to the envelope behind it show that none has slipped.
+        #: What MAIL was answered with when nothing was before it, and whether a message is answered in other words.
+        self._to_mail = ""
+        self._tells_apart = False
+        #: A letter that was answered, until the answers to the envelope behind it show that none has slipped.
         self._held: tuple[Letter, Verdict] | None = None
 
     @property
@@ -141,11 +162,19 @@ class Connection:
                 seen.add(letter.at)
                 yield step, letter
 
-    def release(self, desk: Desk, *, doubt: str = "") -> None:
-        """Settle the letter that was held: accepted, unless there is `doubt` whose answer that was."""
+    @property
+    def in_doubt(self) -> bool:
+        """Whether what a letter was accepted with may have been the answer to the MAIL behind it."""
+        if self._held is None:
+            return False
+        verdict = self._held[1]
+        return verdict.status is Status.ACCEPTED and alike(verdict.detail, self._to_mail)
+
+    def release(self, desk: Desk, *, doubt: bool) -> None:
+        """Settle the letter that was held: as it was answered, unless there is `doubt` whose answer that was."""
         if self._held is not None:
             (letter, verdict), self._held = self._held, None
-            desk.settle(self, letter, lost(Step.DOT, doubt) if doubt else verdict)
+            desk.settle(self, letter, lost(Step.DOT, _SLIPPED) if doubt else verdict)
 
     def _say(self, *, together: bool) -> None:
         """Send the commands that wait: all `together`, or the first when no answer is to come before it."""
@@ -163,18 +192,23 @@ class Connection:
         elif letter.verdict is not None:
             self._answered_in_vain(step, letter, letter.verdict, code, desk)
         elif not goes_on(step, code):
-            if code == 354 and step is Step.RCPT:
-                self.release(desk, doubt="the answers after it came one too early, so none may have been its own")
+            if self._held is not None and (self.in_doubt or one_too_early(step, code)):
+                self.release(desk, doubt=True)
+                raise Ended(Verdict(Then.RECONNECT, detail=f"{step} was answered with {code} {clean(words)}"), letter)
             self._settled(step, letter, self._judged(step, letter, code, words), desk)
         elif step is Step.DATA:
-            self.release(desk)
+            self.release(desk, doubt=False)
             self._hand_over(letter, desk)
-        elif self._commands:
-            self._say(together=False)
+        else:
+            if step is Step.MAIL and self._held is None and not self._tells_apart:
+                self._to_mail = f"{code} {clean(words)}"
+            if self._commands:
+                self._say(together=False)
 
     def _hand_over(self, letter: Letter, desk: Desk) -> None:
         """Send the message, and behind it what may follow at once."""
-        following = desk.next_letter(self, behind=True) if self.pipelining and not letter.alone else None
+        follows = self.pipelining and self._tells_apart and not letter.alone
+        following = desk.next_letter(self, behind=True) if follows else None
         desk.handing_over(letter)
         pieces = [*letter.message, _FINAL_DOT]
         letter.dot_at = queued = self.wire.queued + letter.size + len(_FINAL_DOT)
@@ -190,11 +224,11 @@ class Connection:
     def _judged(self, step: Step, letter: Letter, code: int, words: bytes) -> Verdict:
         if step is Step.DOT and self.wire.given < letter.dot_at:
             return too_early(code, clean(words))
-        return judge(step, code, clean(words))
+        return judge(step, code, clean(words), dsn=letter.dsn)
 
     def _settled(self, step: Step, letter: Letter, verdict: Verdict, desk: Desk) -> None:
         """Take a final answer: the letter is settled as soon as all answers to its envelope are there."""
-        if verdict.then is not Then.NEXT:
+        if verdict.then is not Then.NEXT and verdict.then is not Then.WITHOUT_DSN:
             raise Ended(verdict, letter, step)
         self._commands.clear()
         # What follows the final dot at once is a transaction of its own, which RSET would end.
@@ -206,6 +240,8 @@ class Connection:
             # A server that leaves out an answer is found out by the next 354, which then comes too early.
             self._held = (letter, verdict)
             return
+        if step is Step.DOT and verdict.status is Status.ACCEPTED:
+            self._tells_apart = not alike(verdict.detail, self._to_mail)
         self._finish(letter, verdict, desk)
 
     def _answered_in_vain(self, step: Step, letter: Letter, verdict: Verdict, code: int, desk: Desk) -> None:
@@ -217,7 +253,7 @@ class Connection:
             self._finish(letter, verdict, desk)
 
     def _finish(self, letter: Letter, verdict: Verdict, desk: Desk) -> None:
-        self.release(desk)
+        self.release(desk, doubt=False)  # all answers to the envelope behind it came
         desk.settle(self, letter, verdict)
         if not self._expected and (following := desk.next_letter(self, behind=False)) is not None:
             self.begin(following)

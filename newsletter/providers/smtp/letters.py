@@ -39,7 +39,7 @@ class Letters:
         address = ascii_address(recipient.address)
         message = self._compiled.pieces(recipient, self._date)
         if self._signer is not None:
-            message.insert(0, self._signer.field(message[0], message[2:], self._date))
+            message.insert(0, self._signer.fields(message[0], message[2:], self._date))
         size = sum(map(len, message))
         sender = self._sender
         if self._return_path:
@@ -51,7 +51,7 @@ class Letters:
             mail_from += f" RET=HDRS ENVID={xtext(recipient.delivery_id)}"
             rcpt_to += f" NOTIFY=FAILURE,DELAY ORCPT=rfc822;{xtext(address)}"
         commands = f"{mail_from}\r\n".encode("ascii"), f"{rcpt_to}\r\n".encode("ascii")
-        return Letter(at, recipient, *commands, message, size)
+        return Letter(at, recipient, *commands, message, size, connection.dsn)
 
 
 def xtext(text: str) -> str:

@@ -21,6 +21,8 @@ class Pool:
     """Idle connections, the latest used first."""
 
     def __init__(self) -> None:
+        #: Whether the server takes the parameters of RFC 3461 where it offers them.
+        self.dsn = True
         self._lock = threading.Lock()
         self._kept: list[Connection] = []
         self._lent = 0

@@ -117,12 +117,24 @@ class Sending:
         """Keep what became of a letter (Desk)."""
         if verdict.then is not Then.RECONNECT:
             self._lost = 0
+        if verdict.then is Then.WITHOUT_DSN:
+            self._send_without_dsn(letter, verdict)
+            return
         accepted = verdict.status is Status.ACCEPTED
         if accepted:
             self._accepted += 1
             connection.accepted += 1
         reference = verdict.detail[:200] if accepted else ""
         self._keep(letter.at, Outcome(letter.recipient.delivery_id, verdict.status, verdict.detail, reference))
+
+    def _send_without_dsn(self, letter: Letter, verdict: Verdict) -> None:
+        """Let the reader wait again, and ask the server for no reports any more."""
+        if self._pool.dsn:
+            log.info("%s offers DSN and does not take it: %s", self._server, verdict.detail)
+        self._pool.dsn = False
+        for connection in self._live:
+            connection.dsn = False
+        self._waiting.appendleft(letter.at)
 
     def _keep(self, at: int, outcome: Outcome) -> None:
         self._outcomes[at] = outcome
@@ -170,6 +182,7 @@ class Sending:
     def _take_up(self, connection: Connection) -> None:
         self._live.add(connection)
         connection.writing = False
+        connection.dsn = connection.dsn and self._pool.dsn
         self._selector.register(connection.wire.sock, _READ, connection)
         letter = self.next_letter(connection, behind=False)
         if letter is not None:
@@ -245,7 +258,7 @@ class Sending:
     def _ended(self, connection: Connection, ended: Ended) -> None:
         """Act on an answer after which the connection is of no use."""
         verdict, letter = ended.verdict, ended.letter
-        connection.release(self)
+        connection.release(self, doubt=connection.in_doubt)
         others = len(self._live) > 1
         if verdict.then is Then.RECONNECT:
             if letter is not None and (letter.dot_at or letter.at in self._again):
@@ -281,7 +294,7 @@ class Sending:
     def _lose(self, connection: Connection, why: str, *, but: Letter | None = None, slipped: bool = False) -> None:
         """Settle or return the letters of a connection that broke, and see whether it is worth going on."""
         stale = connection.kept and not connection.answers
-        connection.release(self)
+        connection.release(self, doubt=connection.in_doubt)
         back: list[int] = []
         detail, hurt = why, False
         for place, (step, letter) in enumerate([*connection.outstanding()]):
