@@ -51,9 +51,8 @@ class Signer:
         if isinstance(secrets, str) or not secrets or not all(secrets):
             raise ValueError("a Signer needs a list of secrets, none of them empty")
         # The key and what stands before each payload are hashed once: an issue signs millions.
-        self._begun = [
-            {purpose: hmac.new(secret.encode(), _BEFORE[purpose], "sha256") for purpose in Purpose} for secret in secrets
-        ]
+        keys = [secret.encode() for secret in secrets]
+        self._begun = [{one: hmac.new(key, before, "sha256") for one, before in _BEFORE.items()} for key in keys]
 
     def sign(self, purpose: Purpose, subscription_id: int) -> str:
         """Return the token for an unsubscribe or preferences link. Raises ValueError for another purpose."""

@@ -301,8 +301,8 @@ class Issue(SQLModel, table=True):
     html: str = Field(default="", sa_column=Column(Text, nullable=False))
     text: str = Field(default="", sa_column=Column(Text, nullable=False))
     nonce: str = Field(default="", max_length=32)
-    #: What the names of its deliveries are made with (`delivery.names`): the first `nonce`, and never another. So what a
-    #: provider tells of a batch that was taken back still finds its readers after the issue was changed.
+    #: What the names of its deliveries are made with (`delivery.names`): the first `nonce`, and never another. So what
+    #: a provider tells of a batch that was taken back still finds its readers after the issue was changed.
     name_key: str = Field(default="", max_length=32, sa_column_kwargs=_EMPTY)
     from_name: str = Field(default="", max_length=400)
     from_address: str = Field(default="", max_length=320)
