@@ -15,14 +15,15 @@ from typing import Any
 import pytest
 
 from newsletter.errors import ConfigurationError, ProviderRefused
-from newsletter.mail import Outcome, Status
+from newsletter.mail import Outcome, Recipient, Status
 from newsletter.providers import Watched
-from newsletter.providers.answers import Then
+from newsletter.providers.answers import Fate, Then, Verdict
 from newsletter.providers.batches import MAX_UNNAMED_LATER
 from newsletter.providers.events import Event, Kind, NotGenuine, Reporting
 from newsletter.providers.http import Answer
 from newsletter.providers.mailgun import MailgunProvider, judge
 from newsletter.providers.message import build
+from newsletter.providers.single import Singles
 from tests.contracts.apis import ApiPostBox, ApiProviderContract, connected_to, statuses
 from tests.contracts.providers import make_mail, make_reader, make_readers
 from tests.servers.api import Fault, Reply, as_json
@@ -186,6 +187,21 @@ class TestWatched:
         assert found[R] < int(connections)
         assert len(double.requests) <= 10 + MAX_UNNAMED_LATER + 2 * int(connections)
         assert sorted(notes.told, key=lambda one: one.delivery_id) == outcomes
+
+    def test_a_late_answer_from_before_it_broke_proves_nothing_of_those_refused_since(self) -> None:
+        """Answers overtake each other; whose request was begun first decides."""
+        refused, readers = threading.Semaphore(0), make_readers(8)
+
+        def post(made: bytes, recipient: Recipient) -> Verdict:
+            if recipient == readers[0]:
+                refused.acquire(timeout=60)
+                refused.acquire(timeout=60)
+                return Verdict(Then.GO_ON, fates=[Fate(A)])
+            refused.release()
+            return Verdict(Then.GO_ON, "no", [Fate(R, "no", named=False)])
+
+        outcomes = Singles("x", readers, lambda one: b"", post, watch=Notes(), connections=2).outcomes()
+        assert [one.status for one in outcomes] == [A, *[N] * 7]
 
     def test_bad_readers_in_a_row_are_rejected_when_the_last_is_taken(self, double: Mailgun) -> None:
         double.faults = [None, *[as_json({"message": "x"}, 400)] * 20]

@@ -59,7 +59,10 @@ class Singles:
         self._lock = threading.Condition()
         self._turns = deque(range(len(recipients)))
         self._settled: dict[int, Outcome] = {}
-        #: Refused without being named, and nobody taken since: it may be the mail, so nobody is told yet.
+        #: Position -> whose request was begun as the how-manyth.
+        self._begun: dict[int, int] = {}
+        #: Refused without being named, and nobody taken whose request came later: it may be the mail, so nobody is
+        #: told yet.
         self._doubtful: dict[int, Outcome] = {}
         self._taken = False
         #: The last of the list, while they are to be asked whether it is the mail (may_be_the_mail).
@@ -110,6 +113,7 @@ class Singles:
             if not self._turns or self._end is not None:
                 return None
             position = self._turns.popleft()
+            self._begun[position] = len(self._begun)
             self._asking = position == self._last
             return position
 
@@ -132,8 +136,8 @@ class Singles:
         if not fate.named:
             self._doubtful[position] = found
         elif fate.status is Status.ACCEPTED:
-            self._tell({**self._doubtful, position: found})
-            self._doubtful, self._taken = {}, True
+            self._tell(self._cleared_by(position) | {position: found})
+            self._taken = True
         else:
             self._tell({position: found})
         if self._end is not None or not may_be_the_mail(len(self._doubtful), taken=self._taken):
@@ -144,6 +148,15 @@ class Singles:
         elif position == self._last or self._last is None:
             self._end = verdict
             self._refusal = unnamed_refusal(self._provider, verdict.sentence)
+
+    def _cleared_by(self, taken: int) -> dict[int, Outcome]:
+        """Return whose refusal was about them after all, and let go of them: somebody was taken after their request.
+
+        Answers overtake each other. One that was only late, from before an account broke, proves nothing of those who
+        were refused since.
+        """
+        cleared = [position for position in self._doubtful if self._begun[position] < self._begun[taken]]
+        return {position: self._doubtful.pop(position) for position in cleared}
 
     def _finish(self) -> None:
         """Settle whoever is open. Raises the refusal when there was one and nobody was taken."""
