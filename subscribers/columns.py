@@ -46,7 +46,10 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 def _from_text(value: str | None) -> datetime | None:
-    return None if value is None else datetime.fromisoformat(value).replace(tzinfo=UTC)
+    if value is None:
+        return None
+    at = datetime.fromisoformat(value)
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
 
 
 def one_of(column: str, words: type[StrEnum]) -> CheckConstraint:

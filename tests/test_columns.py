@@ -64,6 +64,13 @@ def test_no_time_stays_no_time() -> None:
     assert column.process_result_value(None, None) is None  # type: ignore[arg-type]
 
 
+def test_a_time_that_somebody_wrote_with_an_offset_is_that_moment(sqlite_database: Database) -> None:
+    with sqlite_database.transaction() as session:
+        insert = "INSERT INTO mailing_list (slug, name, created_at) VALUES ('a', 'A', '2026-11-22 12:00:00+02:00')"
+        session.connection().exec_driver_sql(insert)
+        assert session.exec(select(MailingList.created_at)).one() == datetime(2026, 11, 22, 10, tzinfo=UTC)
+
+
 def test_a_word_comes_back_as_a_member(database: Database) -> None:
     with database.transaction() as session:
         session.add(Suppression(address_key="r@example.org", reason=SuppressionReason.BOUNCE, at=NOW))

@@ -13,6 +13,7 @@ from sqlmodel import select
 
 from newsletter import issues, schedule
 from newsletter.app import App, make_app
+from newsletter.errors import Refused
 from newsletter.models import DeadlineRule, Delivery, DeliveryState, Edition, Issue, IssueState, Source
 from newsletter.schedule import Act, due_for
 from newsletter.settings import Settings
@@ -162,12 +163,13 @@ def test_the_deadline_rule_sends_in_one_tick(tmp_path: Path) -> None:
     assert len(outbox(app)) == 2
 
 
+@pytest.mark.parametrize("rule", ["send", "hold"])
 @pytest.mark.parametrize("drafted", [True, False], ids=["a draft in the backup", "not drafted yet"])
-def test_what_may_have_been_sent_since_a_backup_does_not_go_out_by_itself(tmp_path: Path, drafted: bool) -> None:
-    """F22: the week was approved and sent after the backup that is restored, and the edition needs no approval."""
+def test_what_may_have_been_sent_since_a_backup_is_left_out(tmp_path: Path, drafted: bool, rule: str) -> None:
+    """F22: the week was approved and sent after the backup that is restored. It takes a person to make it again."""
     clock = Clock(SEND_AT - timedelta(hours=1))
     app = an_app(tmp_path, clock)
-    populated(app.db, readers=2, deadline_rule="send")
+    populated(app.db, readers=2, deadline_rule=rule)
     if drafted:
         quiet_sources(app, clock)
         schedule.tick(app)
@@ -178,6 +180,10 @@ def test_what_may_have_been_sent_since_a_backup_does_not_go_out_by_itself(tmp_pa
     quiet_sources(app, clock)
     assert schedule.tick(app) == []
     assert not outbox(app)
+    with app.db.transaction() as session:
+        issue = issues.find_issue(session, f"fen-weekly/{WEEK}")
+        with pytest.raises(Refused, match="is skipped"):
+            issues.approve(session, issue, app.renderer, app.settings.base_url, by="ed", now=clock.now)
 
 
 def test_downtime_over_the_limit_leaves_a_reason(tmp_path: Path) -> None:

@@ -20,18 +20,19 @@ from newsletter.delivery import Post, ledger
 from newsletter.delivery.journal import Journal
 from newsletter.delivery.ledger import LEASE
 from newsletter.delivery.ledger.rows import ledger_id
-from newsletter.delivery.ledger.values import Claim
+from newsletter.delivery.ledger.values import Claim, Terms
 from newsletter.delivery.message import Recipients
 from newsletter.delivery.names import name_of
 from newsletter.delivery.planning import plan
 from newsletter.delivery.rates import Limits, Windows
 from newsletter.delivery.restoring import take_up
 from newsletter.delivery.undoing import undo
+from newsletter.delivery.windows import TOTAL
 from newsletter.delivery.workers import at_work, here, is_gone
 from newsletter.errors import Refused
 from newsletter.feedback import reported, take_in
 from newsletter.mail import Kind, Outcome, Recipient, Status
-from newsletter.models import AttemptOutcome, Chunk, Delivery, DeliveryState, Issue, IssueState, ReportedEvent
+from newsletter.models import AttemptOutcome, Chunk, Delivery, DeliveryState, Issue, IssueState, RateUse, ReportedEvent
 from newsletter.providers.events import Event
 from newsletter.render import Renderer
 from newsletter.schedule import _hold_overdue
@@ -231,3 +232,36 @@ def test_a_refusal_is_told_without_an_address(database: Database) -> None:
     report = delivery.send(database, issue_id, Post(Relay(), SIGNER, BASE, lambda: NOW), by_hand=False)
     assert "Relay access denied" in report.reason
     assert "@" not in report.reason
+
+
+def test_giving_back_twice_takes_nothing_from_the_worker_who_has_it_now(database: Database) -> None:
+    """F9: the answer to the commit was lost, so it is asked for again; meanwhile another worker has claimed the chunk."""
+    _, issue_id = approved(database, readers=4)
+    terms = Terms(provider="x", limits=Limits(overall=Windows(per_hour=8)))
+    with database.transaction() as session:
+        plan(session, session.get_one(Issue, issue_id), 4, NOW)
+        mine = ledger.claim(session, issue_id, "w1:1:1:1", NOW, terms)
+        assert mine is not None
+        ledger.release(session, mine, "", NOW, terms=terms)
+        theirs = ledger.claim(session, issue_id, "w2:1:1:1", NOW, terms)
+        assert theirs is not None
+        ledger.release(session, mine, "", NOW, terms=terms)
+        assert ledger.claim(session, issue_id, "w3:1:1:1", NOW, terms) is None
+        assert max(session.exec(select(RateUse.used).where(RateUse.start == TOTAL))) == 4
+        assert ledger.hold_orphans(session, issue_id, NOW + timedelta(days=1), lambda _: True) == 4
+
+
+@pytest.mark.parametrize("status", [Status.ACCEPTED, Status.NOT_TRIED, Status.DEFERRED])
+def test_recording_twice_is_recording_once(database: Database, status: Status) -> None:
+    _, issue_id = approved(database, readers=3)
+    with database.transaction() as session:
+        plan(session, session.get_one(Issue, issue_id), 3, NOW)
+        claimed = ledger.claim(session, issue_id, "w1:1:1:1", NOW)
+        assert claimed is not None
+        told = [Outcome(one.delivery_id, status, "said") for one in claimed.readers]
+        first = ledger.record(session, claimed, told, NOW)
+        kept = session.exec(select(func.count()).select_from(AttemptOutcome)).one()
+        again = ledger.record(session, claimed, told, NOW)
+        assert again.go_on == first.go_on
+        assert session.exec(select(func.count()).select_from(AttemptOutcome)).one() == kept
+        assert session.exec(select(func.count()).select_from(Chunk).where(Chunk.state == "planned")).one() <= 1

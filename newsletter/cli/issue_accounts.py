@@ -355,4 +355,4 @@ def _take_up(app: App, *, yes: bool, json: bool) -> None:
     for name in left_out:
         edition, _, week = name.partition("/")
         again = f"newsletter issue draft {edition} --week {week}"
-        tell(f"{name} would go out by itself, and is left out. If it was not sent, `{again}` makes it again.")
+        tell(f"{name} may have been sent since, and is left out. If it was not, `{again}` makes it again.")

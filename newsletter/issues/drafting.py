@@ -14,7 +14,7 @@ from newsletter.issues.choice import Choice, Limits, choose
 from newsletter.issues.rows import lock_issue, require_open, take_back_approval
 from newsletter.issues.score import Weights
 from newsletter.issues.weeks import Slot, last_slot, next_slot
-from newsletter.models import DeadlineRule, Edition, Issue, IssueState, IssueStory
+from newsletter.models import Edition, Issue, IssueState, IssueStory
 from subscribers.inserts import insert_missing
 
 _UNSURE = "the database was restored from a backup, and this week may have been sent since"
@@ -107,20 +107,19 @@ def record_missed(session: Session, edition: Edition, slot: Slot, reason: str, n
 
 
 def leave_out_unsure(session: Session, now: datetime) -> list[str]:
-    """Skip the weeks that would go out by themselves and may have been sent since a backup; return their names.
+    """Skip the weeks that may have been sent since a backup; return their names.
 
     For a database that was restored: a week that was approved and sent after the backup is a draft in it, or missing.
-    An edition with the deadline rule `send` would send it again. `draft` makes such an issue again.
+    It would be sent again, by an editor who does not know or by the deadline rule. `draft` makes such an issue again.
     """
     left_out = []
-    rule = Edition.deadline_rule == DeadlineRule.SEND
-    for edition in session.exec(select(Edition).where(rule).order_by(Edition.slug)).all():
+    for edition in session.exec(select(Edition).order_by(Edition.slug)).all():
         mine = (Issue.edition_id == edition.id, Issue.state == IssueState.DRAFT)
         drafts = session.exec(select(Issue).where(*mine).order_by(Issue.week)).all()
         for issue in drafts:
             skip(session, lock_issue(session, issue.id), _UNSURE)
         slots = [last_slot(edition, now), next_slot(edition, now)]
-        slots = [slot for slot in slots if slot.draft_at <= now and slot.send_at >= edition.created_at]
+        slots = [one for one in slots if edition.enabled and one.draft_at <= now and one.send_at >= edition.created_at]
         missed = [slot.week for slot in slots if record_missed(session, edition, slot, _UNSURE, now)]
         left_out += [f"{edition.slug}/{week}" for week in sorted([*(issue.week for issue in drafts), *missed])]
     return left_out

@@ -28,7 +28,7 @@ from newsletter.delivery.ledger.rows import (
 )
 from newsletter.delivery.ledger.values import ANY_TERMS, Claim, Reader, Terms
 from newsletter.mail import Outcome, Status
-from newsletter.models import ChunkState, Delivery, DeliveryState, Issue, IssueState
+from newsletter.models import AttemptOutcome, ChunkState, Delivery, DeliveryState, Issue, IssueState
 
 #: The wait after the provider could not be reached or had no time; it doubles, up to the longest.
 FIRST_WAIT = timedelta(minutes=1)
@@ -57,13 +57,16 @@ def record(
 ) -> Recorded:
     """Write down what became of each reader of a claim; tell whether the next chunk may be sent now.
 
-    An outcome counts only for the claim it belongs to (by attempt), also when the lease had run out meanwhile.
+    An outcome counts only for the claim it belongs to (by attempt), also when the lease had run out meanwhile. To call
+    it again, when the answer to the commit was lost, changes nothing.
     """
     issue = lock_issue(session, claimed.issue_id)
     chunk = lock_chunk(session, claimed.chunk_id)
-    late = chunk.state is not ChunkState.CLAIMED  # others have settled the claim meanwhile
+    late = chunk.state is not ChunkState.CLAIMED  # others have settled the claim meanwhile, or we have
     refused = any(outcome.status is Status.REFUSED for outcome in outcomes)
     settled = settle(claimed, outcomes, anybody_accepted=refused and _anybody_accepted(session, claimed.issue_id))
+    if late and by == WORKER and _has_told(session, claimed):
+        return Recorded(not settled.not_tried, [])
     told_later = len(settled.later) + len(settled.not_tried)
     if told_later:
         settled.keep_only(_still_open(session, claimed))
@@ -84,9 +87,14 @@ def record(
 
 
 def release(session: Session, claimed: Claim, reason: str, now: datetime, *, terms: Terms = ANY_TERMS) -> None:
-    """Give a claim back unsent, because the provider takes nothing; with a reason the issue waits for a person."""
+    """Give a claim back unsent, because the provider takes nothing; with a reason the issue waits for a person.
+
+    To call it again changes nothing: the chunk may be with another worker by then.
+    """
     issue = lock_issue(session, claimed.issue_id)
     chunk = lock_chunk(session, claimed.chunk_id)
+    if _has_told(session, claimed):
+        return
     open_numbers = _still_open(session, claimed)
     rows = [outcome_row(number, claimed.attempt, DeliveryState.PLANNED) for number in open_numbers]
     write(session, rows, now)
@@ -235,6 +243,12 @@ def _wait_or_go_on(issue: Issue, settled: Settled, now: datetime) -> None:
         issue.reason = settled.refusal or issue.reason
     elif issue.next_try_at is not None and issue.next_try_at <= now:
         issue.next_try_at = None
+
+
+def _has_told(session: Session, claimed: Claim) -> bool:
+    """Tell whether the worker's own word about its claim is in the ledger."""
+    told = (col(AttemptOutcome.attempt_id) == claimed.attempt, col(AttemptOutcome.by) == WORKER)
+    return bool(session.exec(select(exists().where(*told))).one())
 
 
 def _still_open(session: Session, claimed: Claim) -> set[int]:
