@@ -96,7 +96,7 @@ class App:
 
     def _load(self, settings: ProviderSettings, **more: object) -> Provider:
         options = settings.options | more
-        for name in ("path", "ca_file", "dkim_key"):
+        for name in ("path", "ca_file", "dkim_key", "dkim_ed25519_key"):
             if isinstance(options.get(name), str):
                 options[name] = str(self.settings.path(options[name]))
         if settings.use == "maildir":

@@ -13,11 +13,14 @@ from sqlmodel import col, select, update
 
 from newsletter import issues
 from newsletter.cli.base import DONE, FAILED, IN_PART, USAGE
+from newsletter.cli.issue_stopping import _before_cancelling
 from newsletter.db import Database
-from newsletter.models import Delivery, DeliveryState, Edition, Issue
+from newsletter.delivery import Tally
+from newsletter.models import Chunk, Delivery, DeliveryState, Edition, Issue, IssueState
 from newsletter.render import Renderer
 from newsletter.testing.sendgrid import API_KEY, Fault, SendGridSimulator, When
 from tests.builders import newsroom, reader, story
+from tests.servers.smtp import free_port
 from tests.test_cli import Said, run
 
 __all__ = ["run"]
@@ -79,7 +82,7 @@ def test_a_dry_run_shows_who_would_get_it_and_sends_nothing(ready: Run, sendgrid
     assert (shown["readers"], shown["chunks"], shown["domains"]) == (READERS, 3, {"example.org": READERS})
     assert (shown["provider"], shown["not_ahead"], shown["dry_run"]) == ("sendgrid", "", True)
     said = ready("issue", "send", NAME, "--dry-run").out
-    assert "goes to 6 readers through sendgrid in 3 calls: " in said
+    assert "goes to 6 readers through sendgrid in 3 calls or more: " in said
     assert "and undone until" in said
     assert said.endswith("Nothing was sent or changed: this was a dry run.\n")
     assert (sendgrid.mails, status(ready)["state"], status(ready)["expected"]) == ([], "approved", 0)
@@ -100,7 +103,7 @@ def test_handed_over_for_its_time_and_undone(ready: Run, sendgrid: SendGridSimul
     undone = ready("issue", "undo", NAME, "--yes", "--json").json
     assert (undone["freed"], undone["kept"], undone["whole"]) == (READERS, 0, True)
     assert status(ready)["state"] == "approved"
-    assert "was not handed over in advance" in ready("issue", "undo", NAME, "--yes", code=FAILED).err
+    assert "The provider has nothing of it" in ready("issue", "undo", NAME, "--yes", code=FAILED).err
     assert "goes out on" in ready("issue", "resume", NAME).out
     assert ready("issue", "send", NAME, "--json").json["accepted"] == READERS
     assert "nobody is left to be sent to" in ready("issue", "send", NAME).out
@@ -132,6 +135,7 @@ def test_cancelling_takes_back_first_and_leaves_everybody_without_it(ready: Run)
 
 def test_pausing_and_resuming_before_it_begins_sends_nothing(ready: Run, sendgrid: SendGridSimulator) -> None:
     assert "`newsletter issue resume" in ready("issue", "pause", NAME).out
+    assert "is paused by" in ready("issue", "send", NAME, code=FAILED).err
     assert status(ready)["reason"].startswith("paused by")
     assert "It goes out on" in ready("issue", "resume", NAME).out
     assert (status(ready)["reason"], sendgrid.mails) == ("", [])
@@ -194,6 +198,45 @@ def test_reconciling_says_who_is_left_and_why(ready: Run) -> None:
     assert "Left: 1 reader." in said
     assert "may still come" in said
     assert "it is no older copy" in ready("issue", "reconcile", "--restored", code=IN_PART).err
+
+
+def settings_with(old: str, new: str) -> None:
+    file = Path("newsletter.toml")
+    file.write_text(file.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
+
+
+def test_an_outage_is_named_where_the_wait_is(ready: Run, sendgrid: SendGridSimulator) -> None:
+    """A wrong host must not look like a healthy wait."""
+    settings_with(sendgrid.url, f"http://127.0.0.1:{free_port()}")
+    assert "could not be reached" in ready("issue", "send", NAME, code=IN_PART).err
+    assert ", because " in ready("issue", "status", NAME).out
+    told = status(ready)
+    assert "could not be reached" in told["why_waiting"]
+    assert told["planned"] == READERS
+
+
+def test_a_held_issue_promises_no_other_try(ready: Run) -> None:
+    ready("issue", "send", NAME)
+    make(DeliveryState.PLANNED, 0, 1, detail="said")
+    with database().transaction() as session:
+        issue = session.exec(select(Issue)).one()
+        issue.state, issue.reason, issue.next_try_at = IssueState.SENDING, "held: look", datetime.now(UTC)
+        session.add(issue)
+        session.exec(update(Chunk).values(state="planned"))
+    assert "next try" not in ready("issue", "status", NAME).out
+
+
+def test_who_is_just_being_sent_to_may_have_it_when_it_is_cancelled() -> None:
+    counts = Tally(expected=10, planned=3, sending=2, accepted=5)
+    assert _before_cancelling(counts, 0, "") == "Have it, or may have it: 7 readers. Would not get it: 3 readers."
+
+
+@pytest.mark.parametrize(("use", "said"), [("sntp", "sntp"), ("sendgrid", "the same as provider.use")])
+def test_a_check_looks_at_the_fallback(ready: Run, use: str, said: str) -> None:
+    settings_with("[delivery]", f'[fallback]\nuse = "{use}"\n\n[delivery]')
+    found = {one["part"]: one for one in ready("check", "--json", code=IN_PART).json}
+    assert found["fallback"]["ok"] is False
+    assert said in found["fallback"]["message"]
 
 
 def test_a_ledger_that_does_not_add_up_is_said_loudly(ready: Run) -> None:

@@ -158,7 +158,7 @@ def test_undoing_twice_and_undoing_what_was_sent_at_once_is_refused(database: Da
     issue_id, provider = approved(database, readers=2), Later()
     send(database, issue_id, provider)
     take_back(database, issue_id, provider)
-    with pytest.raises(Refused, match="It was not handed over in advance"):
+    with pytest.raises(Refused, match="The provider has nothing of it"):
         take_back(database, issue_id, provider)
     send(database, issue_id, provider, ahead=False)
     with pytest.raises(Refused, match="what the provider was given, it has sent"):

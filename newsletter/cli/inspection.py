@@ -14,7 +14,7 @@ from newsletter.errors import NewsletterError
 from newsletter.letters.examples import example_mails
 from newsletter.models import Edition, Source
 from newsletter.preflight import check_mail
-from newsletter.providers import Checkable
+from newsletter.providers import Checkable, Provider
 from subscribers.models import MailingList, Subscription, SubscriptionState
 
 #: Templates of earlier versions that a newsroom may still have, and what replaced them.
@@ -42,7 +42,10 @@ def inspect(app: App) -> list[Inspected]:
     found = [_guarded("database", lambda: _database(app))]
     found.append(_guarded("secret", lambda: _secret(app)))
     found.append(_address(app))
-    found.append(_guarded("provider", lambda: _provider(app)))
+    found.append(_guarded("provider", lambda: _provider(app.settings.provider.use, app.provider)))
+    if app.settings.fallback is not None:
+        use = app.settings.fallback.use
+        found.append(_guarded("fallback", lambda: _provider(use, app.fallback)))
     found += _templates(app)
     if found[0].ok:
         with app.db.reading() as session:
@@ -80,9 +83,7 @@ def _address(app: App) -> Inspected:
     )
 
 
-def _provider(app: App) -> str:
-    provider = app.provider
-    name = app.settings.provider.use
+def _provider(name: str, provider: Provider | None) -> str:
     return (
         f"{name}: {provider.check()}"
         if isinstance(provider, Checkable)

@@ -45,6 +45,7 @@ class _Seen:
     reported: Reported
     working: list[UnderWay]
     troubles: list[Trouble]
+    why_waiting: str
     wrong: list[str]
 
 
@@ -63,7 +64,7 @@ def status(issue: _IssueArgument, json: JsonOption = False) -> None:
     Example: newsletter issue status ukraine-weekly
     """
     from newsletter import delivery, issues
-    from newsletter.delivery.accounting import contradictions, under_way
+    from newsletter.delivery.accounting import contradictions, under_way, why_waiting
     from newsletter.feedback import reported
 
     app = open_app()
@@ -75,6 +76,7 @@ def status(issue: _IssueArgument, json: JsonOption = False) -> None:
             reported(session, found.id),
             under_way(session, found.id),
             delivery.troubles(session, found.id),
+            why_waiting(session, found),
             contradictions(session, found),
         )
     if json:
@@ -144,7 +146,9 @@ def resolve(
     if json and as_ is None:
         say_json({"issue": name, "uncertain": count, "attempts": [asdict(one) for one in doubts]})
         return
-    _print_doubtful(name, doubts, to_stderr=json)
+    _print_doubtful(name, doubts, named=bool(attempt or reader), to_stderr=json)
+    if as_ is None and count:
+        say("`--as accepted` takes them as sent; `--as resend` sends again.")
     if as_ is None or not count:
         return
     if as_ is As.RESEND and found.state == "cancelled":
@@ -219,6 +223,7 @@ def _status_facts(app: App, issue: Issue, seen: _Seen) -> dict[str, Any]:
     facts = {name: getattr(issue, name) for name in ("state", "reason", "send_at", "scheduled_for", "sent_at")}
     facts |= {"undo_until": _undo_until(app, issue), "adds_up": seen.counts.adds_up, "contradictions": seen.wrong}
     facts |= {"identity": seen.counts.identity, "reported": asdict(seen.reported)}
+    facts |= {"why_waiting": seen.why_waiting}
     facts |= {"under_way": [asdict(one) for one in seen.working], "troubles": [asdict(one) for one in seen.troubles]}
     return facts | asdict(seen.counts)
 
@@ -230,13 +235,22 @@ def _print_status(name: str, issue: Issue, seen: _Seen) -> None:
         say(f"{counts.identity}.")
         _print_reported(seen.reported)
     for one in seen.working:
-        worker = f"{one.worker} hands {some(one.readers)} to {one.provider} since {moment(one.since)}"
-        say(f"Attempt {one.attempt}: {worker}.")
-    if counts.planned and counts.next_try and issue.state == "sending":
-        say(f"The next try comes at {moment(counts.next_try)}.")
+        say(f"Attempt {one.attempt}: {_about_worker(name, one)}.")
+    if counts.planned and counts.next_try and issue.state == "sending" and not issue.reason:
+        because = f", because {seen.why_waiting.rstrip('.')}" if seen.why_waiting else ""
+        say(f"The next try comes at {moment(counts.next_try)}{because}.")
     _print_troubles(name, seen.troubles)
     if counts.uncertain:
         say(f"Uncertain readers are found out about with `newsletter issue reconcile {name}`, or `resolve`.")
+
+
+def _about_worker(name: str, one: UnderWay) -> str:
+    if one.is_gone:
+        return (
+            f"{one.worker} is gone, with {some(one.readers)} for {one.provider}. "
+            f"`newsletter run` or `newsletter issue resume {name}` finds out about them"
+        )
+    return f"{one.worker} hands {some(one.readers)} to {one.provider} since {moment(one.since)}"
 
 
 def _print_times(app: App, issue: Issue) -> None:
@@ -280,10 +294,10 @@ def _print_history(name: str, one: History) -> None:
     table(("Time", "What", "Detail"), ((moment(line.at), line.what, line.detail) for line in one.lines))
 
 
-def _print_doubtful(name: str, doubts: list[Doubtful], *, to_stderr: bool) -> None:
+def _print_doubtful(name: str, doubts: list[Doubtful], *, named: bool, to_stderr: bool) -> None:
     tell = warn if to_stderr else say
     if not doubts:
-        tell(f"No reader of {name} is uncertain, or none that you named.")
+        tell(f"No reader of {name} is uncertain{', or none that you named' if named else ''}.")
     for one in doubts:
         through = f" through {one.provider}" if one.provider else ""
         batch = f", batch {one.batch} for {moment(one.send_at)}" if one.batch else ""

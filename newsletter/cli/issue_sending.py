@@ -64,6 +64,7 @@ def send(
     Example: newsletter issue send ukraine-weekly --at-its-time, to a provider that can wait
     """
     from newsletter.delivery.forecast import forecast
+    from newsletter.delivery.undoing import is_paused
     from newsletter.errors import Refused
 
     app = open_app()
@@ -72,9 +73,12 @@ def send(
         expected = forecast(session, found, app.post.carrier, app.clock())
     if dry_run:
         _print_forecast(name, found, expected, json=json)
-        return
+    if is_paused(found):
+        raise Refused(f"{name} is {found.reason}. `newsletter issue resume {name}` goes on with it.")
     if at_its_time and found.state == "approved" and expected.not_ahead:
         raise Refused(f"{name} cannot be handed over for its time. {expected.not_ahead} Nothing was done.")
+    if dry_run:
+        return
     if not json:
         say(_in_one_line(name, found, expected, ahead=at_its_time))
     if expected.readers and sys.stdin.isatty():  # a script that sends has decided already
@@ -199,9 +203,12 @@ def _report(app: App, name: str, report: SendReport, *, json: bool) -> None:
         warn(f"{report.held} readers were with a worker that died; they are uncertain and were not written to again.")
     if counts.uncertain:
         warn(f"Uncertain readers are found out about with `newsletter issue reconcile {name}`, or `resolve`.")
-    if counts.planned and counts.next_try:
+    if counts.planned and report.reason:
+        warn(f"{some(counts.planned)} wait until `newsletter issue resume {name}`.")
+    elif counts.planned and counts.next_try:
+        because = f", because {report.why_waiting.rstrip('.')}" if report.why_waiting else ""
         warn(
-            f"{counts.planned} readers are tried again from {moment(counts.next_try)} on, "
+            f"To be tried again from {moment(counts.next_try)} on{because}: {some(counts.planned)}, "
             f"by `newsletter run` or `newsletter issue resume {name}`."
         )
 
@@ -220,7 +227,7 @@ def _in_one_line(name: str, issue: Issue, expected: Forecast, *, ahead: bool) ->
     """Return what `send` is about to do."""
     if not expected.readers:
         return f"{name}: nobody is left to be sent to."
-    calls = f"through {expected.provider} in {some(expected.chunks, 'call')}"
+    calls = f"through {expected.provider} in {some(expected.chunks, 'call')} or more"
     when = f", to be sent at {moment(issue.send_at)}" if ahead else ""
     return f"{name} goes to {some(expected.readers)} {calls}{when}: {expected.subject}"
 
@@ -245,6 +252,6 @@ def _print_forecast(name: str, issue: Issue, expected: Forecast, *, json: bool) 
     if expected.undo_until:
         until = moment(expected.undo_until)
         say(f"It can be handed over for its time, {moment(issue.send_at)}, and undone until {until}.")
-    else:
+    elif expected.provider_waits:
         say(f"It cannot be handed over in advance. {expected.not_ahead}")
     say("Nothing was sent or changed: this was a dry run.")

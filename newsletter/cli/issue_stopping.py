@@ -170,8 +170,8 @@ def _print_problems(undone: Undone | None) -> None:
 
 
 def _before_cancelling(counts: Tally, handed_over: int, too_late: str) -> str:
-    has = counts.accepted + counts.uncertain - handed_over
-    text = f"Have it, or may have it: {some(has)}. Would not get it: {some(counts.open)}."
+    has = counts.accepted + counts.uncertain + counts.sending - handed_over
+    text = f"Have it, or may have it: {some(has)}. Would not get it: {some(counts.planned)}."
     if not handed_over:
         return text
     return f"{text} With the provider for later: {some(handed_over)}. {too_late or 'That is taken back first.'}"

@@ -10,7 +10,9 @@ from sqlalchemy import select as select_columns
 from sqlmodel import Session, col, select
 
 from newsletter.delivery.names import name_of
-from newsletter.models import Attempt, Chunk, ChunkState, Delivery, DeliveryState, Issue, IssueState
+from newsletter.delivery.workers import is_gone
+from newsletter.mail import Status
+from newsletter.models import Attempt, AttemptOutcome, Chunk, ChunkState, Delivery, DeliveryState, Issue, IssueState
 from subscribers.models import Subscriber
 
 
@@ -70,6 +72,8 @@ class UnderWay:
     since: datetime
     #: From then on its readers are uncertain, where nobody can tell whether the worker lives.
     until: datetime | None
+    #: The worker is known to have died.
+    is_gone: bool
 
 
 @dataclass(frozen=True)
@@ -135,6 +139,26 @@ def troubles(session: Session, issue_id: int) -> list[Trouble]:
     ]
 
 
+def why_waiting(session: Session, issue: Issue) -> str:
+    """Return why nobody is sent to now although readers are left, in words; "" when nothing says so."""
+    if issue.next_try_at is not None and issue.put_off:
+        query = (
+            select(AttemptOutcome.detail)
+            .join(Attempt, col(Attempt.id) == AttemptOutcome.attempt_id)
+            .where(Attempt.issue_id == issue.id, AttemptOutcome.status == Status.NOT_TRIED)
+            .order_by(col(AttemptOutcome.id).desc())
+            .limit(1)
+        )
+        return session.exec(query).first() or ""
+    if issue.next_try_at is not None:
+        return "a rate in the settings is used up, or the provider makes no batch; the log says which"
+    mine = select(Chunk).where(Chunk.issue_id == issue.id, Chunk.state == ChunkState.PLANNED)
+    chunk = session.exec(mine.order_by(col(Chunk.not_before), col(Chunk.n)).limit(1)).first()
+    if chunk is None or chunk.not_before is None:
+        return ""
+    return "their servers put them off" if chunk.tries else "the rate for their domain is used up"
+
+
 def under_way(session: Session, issue_id: int) -> list[UnderWay]:
     """Return the attempts that workers have begun and not recorded yet, oldest first."""
     latest = (
@@ -150,7 +174,8 @@ def under_way(session: Session, issue_id: int) -> list[UnderWay]:
         .order_by(col(Attempt.id))
     )
     return [
-        UnderWay(one.id, one.worker, one.provider, one.readers, one.at, until) for one, until in session.exec(query)
+        UnderWay(one.id, one.worker, one.provider, one.readers, one.at, until, is_gone(one.worker) is True)
+        for one, until in session.exec(query)
     ]
 
 

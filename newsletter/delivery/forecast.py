@@ -55,6 +55,8 @@ class Forecast:
     subject: str
     sender: str
     content_hash: str
+    #: Whether the provider takes mail for a time to come.
+    provider_waits: bool
     #: Why it cannot be handed over in advance; "" when it can, until `undo_until`.
     not_ahead: str
     undo_until: datetime | None
@@ -93,6 +95,7 @@ def forecast(session: Session, issue: Issue, carrier: Carrier, now: datetime, *,
         subject=mail.subject,
         sender=mail.sender.address,
         content_hash=mail.content_hash,
+        provider_waits=isinstance(provider, Scheduling),
         not_ahead=not_ahead,
         undo_until=last_moment(issue.send_at, provider) if can_wait and isinstance(provider, Scheduling) else None,
     )

@@ -17,7 +17,7 @@ from sqlmodel import Session
 
 from newsletter.db import Database
 from newsletter.delivery import ledger
-from newsletter.delivery.accounting import Tally, tally
+from newsletter.delivery.accounting import Tally, tally, why_waiting
 from newsletter.delivery.carrying import Job, Lane, Post
 from newsletter.delivery.forecast import may_go_ahead
 from newsletter.delivery.learning import settle_reported
@@ -47,6 +47,8 @@ class SendReport:
     held: int
     #: When the provider sends what it was handed over; None when it does at once.
     scheduled_for: datetime | None = None
+    #: Why readers who are left are sent to later; "" when nobody is, or nothing says so.
+    why_waiting: str = ""
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,8 @@ def send(
         issue = session.get_one(Issue, issue_id)
         counts = tally(session, issue)
         planned, held = (begun.planned, begun.held) if begun else (0, 0)
-        return SendReport(counts, issue.state, issue.reason, planned, held, issue.scheduled_for)
+        why = why_waiting(session, issue) if counts.planned else ""
+        return SendReport(counts, issue.state, issue.reason, planned, held, issue.scheduled_for, why)
 
 
 class _Progress:

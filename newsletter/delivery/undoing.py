@@ -39,6 +39,7 @@ from newsletter.providers import Provider, Scheduling
 
 #: The provider's clock and ours may differ by so much.
 MARGIN = timedelta(minutes=1)
+_PAUSED = "paused by "
 _ONCE_HANDED_OVER = (DeliveryState.ACCEPTED, DeliveryState.UNCERTAIN)
 #: Seconds for the workers that are just handing over, before a batch is taken back without theirs.
 _PATIENCE = 60
@@ -77,9 +78,14 @@ def pause(session: Session, issue: Issue, by: str) -> None:
     """Keep the rest of an issue from being sent until it is resumed. Raises Refused when nothing is left to pause."""
     if issue.state not in {IssueState.APPROVED, IssueState.SENDING}:
         raise Refused(f"The issue is {issue.state}: there is nothing to pause.")
-    issue.reason = f"paused by {by}"
+    issue.reason = f"{_PAUSED}{by}"
     session.add(issue)
     session.flush()
+
+
+def is_paused(issue: Issue) -> bool:
+    """Tell whether a person paused the issue and nobody has resumed it."""
+    return issue.reason.startswith(_PAUSED)
 
 
 def last_moment(send_at: datetime, provider: Scheduling) -> datetime:
@@ -104,6 +110,8 @@ def why_not_undo(session: Session, issue: Issue, providers: Mapping[str, Provide
 
     Also "" when the provider is to send it later and was handed over nothing yet.
     """
+    if issue.scheduled_for is None and issue.state not in {IssueState.SENDING, IssueState.SENT, IssueState.CANCELLED}:
+        return "The provider has nothing of it: its sending has not begun, or it was taken back already."
     if issue.scheduled_for is None:
         return may_undo(issue, None, now)
     names = {batch.provider for batch in batches(session, issue.id, now)}
