@@ -17,6 +17,7 @@ from functools import partial
 from sqlmodel import Session, col, select
 
 from newsletter.db import Database
+from newsletter.errors import Refused
 from newsletter.identity import identity_of
 from newsletter.mail import Recipient
 from newsletter.models import Edition
@@ -27,6 +28,8 @@ from subscribers import confirmations, consent
 from subscribers.addresses import parse_address
 from subscribers.confirmations import Waiting
 from subscribers.consent import Requested
+from subscribers.lists import is_archived, open_only
+from subscribers.models import MailingList
 from subscribers.tokens import CONFIRM_WITHIN, Signer
 
 log = logging.getLogger(__name__)
@@ -59,9 +62,11 @@ def ask(
 ) -> Requested:
     """Take down that somebody asked for the edition with this address; the mail is `send_confirmations`'s to send.
 
-    `source` is the page's address, `network` the client's IP address. Raises InvalidAddress. What comes back must not
-    change what a stranger sees (threat 12).
+    `source` is the page's address, `network` the client's IP address. Raises InvalidAddress, and Refused for
+    an edition whose list is archived. What comes back must not change what a stranger sees (threat 12).
     """
+    if is_archived(session, edition.list_id):
+        raise Refused(f"Nobody can sign up for {edition.name}: its list is archived.")
     return consent.request(
         session,
         list_id=edition.list_id,
@@ -102,8 +107,12 @@ def send_confirmations(
 
 
 def edition_of(session: Session, list_id: int) -> Edition | None:
-    """Return the edition whose look and sender a list's mail has: the first enabled one, or else the first."""
-    editions = select(Edition).where(Edition.list_id == list_id)
+    """Return the edition whose look and sender a list's mail has: the first enabled one, or else the first.
+
+    An archived list has none: no mail is sent for it.
+    """
+    editions = select(Edition).join(MailingList, col(MailingList.id) == col(Edition.list_id))
+    editions = editions.where(Edition.list_id == list_id, open_only())
     return session.exec(editions.order_by(col(Edition.enabled).desc(), col(Edition.id)).limit(1)).first()
 
 

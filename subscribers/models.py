@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import Column, Index, Text, UniqueConstraint
+from sqlalchemy import JSON, Column, Index, Text, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 from subscribers.appendonly import keep_append_only
@@ -58,6 +58,14 @@ class LetterKind(StrEnum):
     GOODBYE = "goodbye"
 
 
+class FieldKind(StrEnum):
+    """What a reader may say in a field."""
+
+    TEXT = "text"
+    CHOICE = "choice"
+    DATE = "date"
+
+
 class MailingList(SQLModel, table=True):
     """A list of readers. Editions are sent to one."""
 
@@ -67,6 +75,8 @@ class MailingList(SQLModel, table=True):
     slug: str = Field(max_length=64, unique=True)
     name: str = Field(max_length=200)
     created_at: datetime = Field(sa_type=UtcDateTime)
+    #: Since when nobody can join it and nothing is sent to it; its people and their evidence stay.
+    archived_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
 class Subscriber(SQLModel, table=True):
@@ -104,6 +114,55 @@ class Subscription(SQLModel, table=True):
     #: How often the reader's server put the confirmation mail off, and when it may be tried again.
     confirmation_tries: int = Field(default=0)
     confirmation_not_before: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class Tag(SQLModel, table=True):
+    """A word that admins put on readers."""
+
+    __tablename__ = "tag"
+
+    id: int = Field(default=None, primary_key=True)
+    name: str = Field(max_length=64, unique=True)
+
+
+class SubscriberTag(SQLModel, table=True):
+    """A tag that a reader has."""
+
+    __tablename__ = "subscriber_tag"
+    __table_args__ = (Index(None, "tag_id", "subscriber_id"),)
+
+    subscriber_id: int = Field(foreign_key="subscriber.id", primary_key=True)
+    tag_id: int = Field(foreign_key="tag.id", primary_key=True)
+    at: datetime = Field(sa_type=UtcDateTime)
+
+
+class ReaderField(SQLModel, table=True):
+    """Something that a newsroom wants to know of its readers besides their address, asked on the sign-up form."""
+
+    __tablename__ = "reader_field"
+    __table_args__ = (one_of("kind", FieldKind),)
+
+    id: int = Field(default=None, primary_key=True)
+    #: Its name in commands, files and segments.
+    slug: str = Field(max_length=64, unique=True)
+    #: What readers see.
+    label: str = Field(max_length=200)
+    kind: FieldKind = Field(sa_type=word_type(FieldKind))
+    #: What can be chosen, in order; empty for other kinds.
+    choices: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    required: bool = Field(default=False)
+    position: int = Field(default=0)
+
+
+class FieldValue(SQLModel, table=True):
+    """What one reader said in a field: the text, the choice, or the date as 2026-11-30."""
+
+    __tablename__ = "field_value"
+    __table_args__ = (Index(None, "field_id", "value"),)
+
+    subscriber_id: int = Field(foreign_key="subscriber.id", primary_key=True)
+    field_id: int = Field(foreign_key="reader_field.id", primary_key=True)
+    value: str = Field(max_length=500)
 
 
 class Letter(SQLModel, table=True):

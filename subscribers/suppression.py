@@ -14,7 +14,7 @@ from sqlmodel import Session, col, delete, select
 
 from subscribers.addresses import one_line
 from subscribers.inserts import insert_missing
-from subscribers.models import Subscriber, Subscription, SubscriptionState, Suppression, SuppressionReason
+from subscribers.models import MailingList, Subscriber, Subscription, SubscriptionState, Suppression, SuppressionReason
 
 _NOTE_LIMIT = 500
 
@@ -48,8 +48,8 @@ def is_suppressed(address_key: Mapped[str]) -> ColumnElement[bool]:
 def may_receive(list_id: int) -> Select[int, str, str, int, datetime]:
     """Return the query for everybody who may be sent an issue: confirmed on the list, and not suppressed.
 
-    Its columns: subscriber_id, address, name, subscription_id, and since when the reader is on the list
-    (since).
+    Nobody may on an archived list. Its columns: subscriber_id, address, name, subscription_id, and since when the
+    reader is on the list (since).
     """
     return (
         select_columns(
@@ -64,5 +64,6 @@ def may_receive(list_id: int) -> Select[int, str, str, int, datetime]:
             col(Subscription.list_id) == list_id,
             col(Subscription.state) == SubscriptionState.CONFIRMED,
             ~is_suppressed(col(Subscriber.address_key)),
+            exists().where(col(MailingList.id) == list_id, col(MailingList.archived_at).is_(None)),
         )
     )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from subscribers import addresses
 from subscribers.addresses import Address, mask, one_line, parse_address
 from subscribers.errors import InvalidAddress
 
@@ -97,6 +100,38 @@ def test_what_is_stored_is_ascii_and_parses_to_itself(local: str, domain: str) -
     assert address.typed.startswith(f"{local}@")
     assert parse_address(address.typed) == address
     assert parse_address(address.key).key == address.key
+
+
+#: What is ordinary and what is nearly so: reserved names, hyphens at the edges and in pairs, dots and case.
+_NEARLY = st.from_regex(
+    r"[A-Za-z0-9_+.'-]{0,12}@([A-Za-z0-9-]{1,8}\.){0,3}"
+    r"(org|ORG|example|test|local|Localhost|onion|arpa|alt|internal|invalid|o|xn--p1ai|c0m|com1|ukr|[a-z-]{1,12})\n?",
+    fullmatch=True,
+)
+_LONG = st.builds(lambda local, label: f"{'a' * local}@{'b' * label}.org", st.integers(0, 70), st.integers(0, 70))
+
+
+@given(st.one_of(_NEARLY, _LONG, st.from_regex(addresses._ORDINARY, fullmatch=True)))
+@settings(max_examples=250)
+def test_an_ordinary_address_is_what_a_closer_look_finds(text: str) -> None:
+    """Whatever the pattern takes, email-validator takes, with the same key; what it takes is the same as before."""
+    key = addresses.ordinary_key(text)
+    if key:
+        assert addresses._look_closely(text) == Address(text, key) == parse_address(text)
+    else:
+        with suppress(InvalidAddress):
+            assert parse_address(text) == addresses._look_closely(text)
+
+
+@pytest.mark.parametrize("text", ["reader@example.org", "Ann.Reader+weekly@mail.example.co", "a_b-c@x-y.example"])
+def test_ordinary_addresses_need_no_closer_look(text: str) -> None:
+    assert addresses.ordinary_key(text) == text.lower()
+
+
+@given(st.text(max_size=30))
+@settings(max_examples=500)
+def test_text_that_can_be_shown_is_the_same_either_way(text: str) -> None:
+    assert one_line(text) == " ".join(addresses._showable(text).split())
 
 
 @given(st.text(max_size=40))

@@ -5,10 +5,11 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any, TextIO
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -30,7 +31,16 @@ from subscribers.models import (
     SuppressionReason,
 )
 from subscribers.suppression import suppress
-from subscribers.transfer import ImportReport, RejectedRow, Transaction, export_csv, import_csv, write_rejects
+from subscribers.transfer import (
+    ImportReport,
+    Options,
+    Progress,
+    RejectedRow,
+    Transaction,
+    export_csv,
+    import_csv,
+    importing,
+)
 from tests.builders import add_list
 from tests.databases import database, sqlite_database
 
@@ -41,7 +51,14 @@ STATEMENT = "Paper forms, market day, May 2026"
 
 
 def _import(
-    session: Session, list_id: int, content: str, *, dry_run: bool = False, now: datetime = NOW
+    session: Session,
+    list_id: int,
+    content: str,
+    *,
+    dry_run: bool = False,
+    now: datetime = NOW,
+    rejects: Callable[[], AbstractContextManager[TextIO]] | None = None,
+    **options: Any,
 ) -> ImportReport:
     """Import within the session of the test, for what does not depend on where transactions end."""
     return import_csv(
@@ -51,7 +68,8 @@ def _import(
         consent=STATEMENT,
         source="readers.csv",
         now=now,
-        dry_run=dry_run,
+        options=Options(dry_run=dry_run, **options),
+        rejects=rejects,
     )
 
 
@@ -194,17 +212,23 @@ def _stored(database: Database, list_id: int) -> tuple[int, int]:
     return confirmed, len(evidence)
 
 
+@pytest.fixture
+def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importing, "BATCH", 1000)
+
+
+@pytest.mark.usefixtures("small_batches")
 @pytest.mark.parametrize("dry_run", [False, True])
 def test_others_write_while_a_large_file_comes_in(database: Database, dry_run: bool) -> None:
     """One transaction for all of it held SQLite's only write lock until a sending beside it gave up."""
     with database.transaction() as session:
         weekly = _weekly(session)
-    read: list[int] = []
+    told: list[Progress] = []
 
-    def progress(rows: int) -> None:
-        read.append(rows)
+    def progress(step: Progress) -> None:
+        told.append(step)
         with database.transaction() as other:
-            suppress(other, f"gone{rows}@example.org", SuppressionReason.MANUAL, "", NOW)
+            suppress(other, f"gone{step.done}@example.org", SuppressionReason.MANUAL, "", NOW)
 
     report = import_csv(
         database.transaction,
@@ -213,16 +237,24 @@ def test_others_write_while_a_large_file_comes_in(database: Database, dry_run: b
         consent=STATEMENT,
         source="readers.csv",
         now=NOW,
-        dry_run=dry_run,
+        options=Options(dry_run=dry_run),
         progress=progress,
     )
-    assert read == [1000, 2000, ROWS_OF_A_LARGE_FILE + 3]
+    good = ROWS_OF_A_LARGE_FILE + 2
+    assert told == [
+        Progress(storing=False, done=ROWS_OF_A_LARGE_FILE + 3),
+        *(
+            Progress(storing=True, done=done, total=total)
+            for done, total in ((1000, good), (2000, good - 1), (good - 1, good - 1))
+        ),
+    ]
     assert report.added == ROWS_OF_A_LARGE_FILE + 1
     assert [row.line for row in report.rejected] == [ROWS_OF_A_LARGE_FILE + 2, ROWS_OF_A_LARGE_FILE + 3]
     stored = 0 if dry_run else report.added
     assert _stored(database, weekly) == (stored, stored)
 
 
+@pytest.mark.usefixtures("small_batches")
 def test_an_interrupted_import_is_made_whole_by_importing_again(database: Database) -> None:
     class PowerCut(Exception):
         pass
@@ -253,7 +285,7 @@ def test_an_interrupted_import_is_made_whole_by_importing_again(database: Databa
     assert _stored(database, weekly) == (ROWS_OF_A_LARGE_FILE, ROWS_OF_A_LARGE_FILE)
 
 
-def test_of_a_file_that_ceases_to_be_text_the_batches_before_are_in(tmp_path: Path, database: Database) -> None:
+def test_of_a_file_that_ceases_to_be_text_nothing_is_in(tmp_path: Path, database: Database) -> None:
     path = tmp_path / "readers.csv"
     with database.transaction() as session:
         weekly = _weekly(session)
@@ -268,10 +300,9 @@ def test_of_a_file_that_ceases_to_be_text_the_batches_before_are_in(tmp_path: Pa
     path.write_bytes(rows + b"\xff\xfe@example.org,\n")
     with pytest.raises(TransferError, match=r"readers.csv is not text in utf-8\. Save the table"):
         take()
-    assert _stored(database, weekly) == (2000, 2000)
+    assert _stored(database, weekly) == (0, 0)
     path.write_bytes(rows + b"mended@example.org,\n")
-    assert take() == ImportReport(ROWS_OF_A_LARGE_FILE - 2000 + 1, 2000, 0, 0, ())
-    assert _stored(database, weekly) == (ROWS_OF_A_LARGE_FILE + 1, ROWS_OF_A_LARGE_FILE + 1)
+    assert take() == ImportReport(ROWS_OF_A_LARGE_FILE + 1, 0, 0, 0, ())
 
 
 def test_an_import_needs_a_statement_of_consent_threat_14(sqlite_database: Database) -> None:
@@ -335,18 +366,33 @@ def test_the_state_column_of_an_export_is_heeded(database: Database) -> None:
         kept_out_left=1,
         kept_out_suppressed=0,
         rejected=(RejectedRow(4, "asked@example.org", "the file says that this reader has not confirmed."),),
+        rejected_rows=1,
     )
 
 
-def test_rejects_are_written_for_a_spreadsheet_threat_13() -> None:
-    rejected = (RejectedRow(3, "=HYPERLINK(1)", "it has no @-sign."), RejectedRow(9, 'a "b"', "it has a space in it."))
-    file = io.StringIO(newline="")
-    write_rejects(ImportReport(0, 0, 0, 0, rejected), file)
-    assert file.getvalue() == (
-        '"line","address","reason"\r\n'
-        '"3","\'=HYPERLINK(1)","it has no @-sign."\r\n'
-        '"9","a ""b""","it has a space in it."\r\n'
-    )
+def test_rejects_are_written_for_a_spreadsheet_threat_13(database: Database) -> None:
+    """With the row's own columns, so that it can be mended there and imported."""
+    content = 'Email,Name\nann@example.org,Ann\n=HYPERLINK(1),=1+1\n"open,Olga\na b@example.org,"B ""B"""\n'
+    out = io.StringIO(newline="")
+    with database.transaction() as session:
+        weekly = _weekly(session)
+        assert _import(session, weekly, content, rejects=lambda: nullcontext(out)).rejected_rows == 3
+        assert out.getvalue() == (
+            '"line","reason","Email","Name"\r\n'
+            '"3","it has no @-sign.","\'=HYPERLINK(1)","\'=1+1"\r\n'
+            '"4","its quotation marks do not match.","""open,Olga"\r\n'
+            '"5","it has a space in it.","a b@example.org","B ""B"""\r\n'
+        )
+        mended = out.getvalue().replace("a b@", "ab@")
+        again = io.StringIO(newline="")
+        report = _import(session, weekly, mended, rejects=lambda: nullcontext(again))
+        assert (report.added, report.rejected_rows) == (1, 2)
+        assert _readers(session)["ab@example.org"] == 'B "B"'
+    # Rows that are rejected again do not get the same columns twice.
+    assert again.getvalue().splitlines()[:2] == [
+        '"line","reason","Email","Name"',
+        '"2","it has no @-sign.","\'=HYPERLINK(1)","\'=1+1"',
+    ]
 
 
 def _add(session: Session, list_id: int, address: str, name: str, state: SubscriptionState) -> None:

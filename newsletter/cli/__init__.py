@@ -13,17 +13,22 @@ from newsletter import __version__
 from newsletter.cli import (
     base,
     edition,
+    field,
     gather,
     issue,
     mailing_list,
     newsroom,
     region,
     run,
+    segment,
     setup,
     source,
     source_status,
     story,
     subscriber,
+    subscriber_clean,
+    subscriber_files,
+    subscriber_tags,
     suppression,
 )
 from newsletter.cli.base import BUG, FAILED, INTERRUPTED, options, warn
@@ -40,7 +45,9 @@ commands = typer.Typer(
 for module in (setup, newsroom, gather, run):
     module.register(commands)
 source_status.register(source.commands)
-for module_group in (source, story, region, edition, mailing_list, subscriber, suppression, issue):
+for part in (subscriber_tags, subscriber_files, subscriber_clean):
+    part.register(subscriber.commands)
+for module_group in (source, story, region, edition, mailing_list, subscriber, segment, field, suppression, issue):
     commands.add_typer(module_group.commands)
 commands.add_typer(setup.database)
 

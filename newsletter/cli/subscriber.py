@@ -1,130 +1,36 @@
-"""`newsletter subscriber`: readers, one by one and by file."""
+"""`newsletter subscriber`: readers, looked up, taken off lists, blocked."""
 
 from __future__ import annotations
 
-import sys
-from dataclasses import asdict
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from newsletter.cli.base import (
     FAILED,
-    IN_PART,
     JsonOption,
     group,
     open_app,
-    progress,
     say,
     say_json,
     stop,
     table,
     warn,
 )
+from newsletter.cli.readers import AfterOption, LimitOption, after_key, meant, print_page
 
-if TYPE_CHECKING:
-    from subscribers.transfer import ImportReport
-
-commands = group("subscriber", "Readers: import, export, look up, remove.")
-
-
-@commands.command("import")
-def import_(
-    file: Annotated[Path, typer.Argument(help="A CSV file with a header; the column email is needed, name is used.")],
-    mailing_list: Annotated[str, typer.Option("--list", help="The list to bring them to.")],
-    consent: Annotated[str, typer.Option(help="Where and when these readers agreed; kept as evidence for each.")],
-    rejects: Annotated[
-        Path | None, typer.Option(help="Write the rejected rows with their reasons to this file.")
-    ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Read and judge every row, and change nothing.")] = False,
-    json: JsonOption = False,
-) -> None:
-    """Bring readers in from a CSV file. Who left before, or is suppressed, stays out.
-
-    Exits with 3 when rows were rejected.
-    Example: newsletter subscriber import readers.csv --list ukraine --consent "Paper forms, Lviv book fair, May 2026"
-    """
-    from subscribers.csvfile import open_csv
-    from subscribers.lists import get_list
-    from subscribers.transfer import import_csv, write_rejects
-
-    app = open_app()
-    with app.db.reading() as session:
-        list_id = get_list(session, mailing_list).id
-    opened, encoding = open_csv(file)
-    with opened, progress("Importing") as advance:
-        report = import_csv(
-            app.db.transaction,
-            opened,
-            list_id=list_id,
-            consent=consent,
-            source=file.name,
-            now=app.clock(),
-            dry_run=dry_run,
-            progress=advance,
-        )
-    if rejects and report.rejected:
-        with rejects.open("w", encoding="utf-8", newline="") as out:
-            write_rejects(report, out)
-    if json:
-        say_json(asdict(report) | {"encoding": encoding, "dry_run": dry_run})
-    else:
-        _print_report(report, encoding)
-        if rejects and report.rejected:
-            say(f"The rejected rows are in {rejects}.")
-        if dry_run:
-            say("Nothing was changed: this was a dry run.")
-    if report.rejected:
-        stop(IN_PART)
-
-
-def _print_report(report: ImportReport, encoding: str) -> None:
-    for row in report.rejected:
-        warn(f"line {row.line}: {row.reason}")
-    say(
-        f"{report.added} added, {report.already} were on the list, {report.kept_out_left} had left and stay out, "
-        f"{report.kept_out_suppressed} suppressed and stay out, {len(report.rejected)} rejected."
-    )
-    if encoding == "cp1252":
-        say(f"The file was read as {encoding}; look at a name with an accent to see whether that was right.")
-
-
-@commands.command()
-def export(
-    file: Annotated[Path | None, typer.Argument(help="Where to write; standard output when left out.")] = None,
-    mailing_list: Annotated[str, typer.Option("--list", help="Only this list.")] = "",
-    raw: Annotated[
-        bool,
-        typer.Option("--raw", help="For programs: do not defuse cells that a spreadsheet would compute."),
-    ] = False,
-) -> None:
-    """Write readers with their lists and states as CSV.
-
-    Example: newsletter subscriber export readers.csv --list ukraine
-    """
-    from subscribers.lists import get_list
-    from subscribers.transfer import export_csv
-
-    with open_app().db.reading() as session:
-        list_id = get_list(session, mailing_list).id if mailing_list else None
-        if file is None:
-            export_csv(session, list_id, sys.stdout, raw=raw)
-            return
-        with file.open("w", encoding="utf-8", newline="") as out:
-            count = export_csv(session, list_id, out, raw=raw)
-    say(f"Wrote {count} rows to {file}.")
+commands = group("subscriber", "Readers: add, import, export, look up, tag, block, remove.")
 
 
 @commands.command()
 def show(address: str, json: JsonOption = False) -> None:
-    """Print one reader: lists, states and the whole record of consent.
+    """Print one reader: lists, tags, fields, the record of consent. `issue who-got-it` has what they were sent.
 
     Example: newsletter subscriber show ann@example.org
     """
     from sqlmodel import select
 
-    from subscribers import consent, suppression
+    from subscribers import consent, fields, suppression, tags
     from subscribers.addresses import parse_address
     from subscribers.models import MailingList, Subscriber
 
@@ -133,17 +39,20 @@ def show(address: str, json: JsonOption = False) -> None:
         subscriber = session.exec(select(Subscriber).where(Subscriber.address_key == key)).first()
         suppressed = suppression.find(session, key)
         if subscriber is None:
-            warn(f"{address} is not known." + (f" It is suppressed: {suppressed.reason}." if suppressed else ""))
+            warn(f"{address} is not known." + (f" It is blocked: {suppressed.reason}." if suppressed else ""))
             stop(FAILED)
         lists = {one.id: one.slug for one in session.exec(select(MailingList))}
         subscriptions = consent.subscriptions_of(session, subscriber.id)
         history = consent.history(session, subscriber.id)
+        details = {"tags": tags.tags_of(session, subscriber.id), "fields": fields.values_of(session, subscriber.id)}
     on_lists = [{"list": lists[one.list_id], "state": one.state, "since": one.changed_at} for one in subscriptions]
     record = [one.model_dump(exclude={"id", "subscriber_id"}) | {"list": lists[one.list_id]} for one in history]
     facts = {
         "address": subscriber.address,
         "name": subscriber.name,
-        "suppressed": suppressed.reason if suppressed else None,
+        "since": subscriber.created_at,
+        "blocked": suppressed.model_dump(include={"reason", "note", "at"}) if suppressed else None,
+        **details,
         "lists": on_lists,
         "consent": record,
     }
@@ -155,8 +64,13 @@ def show(address: str, json: JsonOption = False) -> None:
 
 def _print_reader(facts: dict[str, Any]) -> None:
     say(f"{facts['address']}{'  ' + facts['name'] if facts['name'] else ''}")
-    if facts["suppressed"]:
-        say(f"Suppressed: {facts['suppressed']}. Nothing is sent to this address.")
+    if blocked := facts["blocked"]:
+        note = f", {blocked['note']}" if blocked["note"] else ""
+        say(f"Blocked since {blocked['at']:%Y-%m-%d} ({blocked['reason']}{note}). Nothing is sent to this address.")
+    if facts["tags"]:
+        say(f"Tags: {', '.join(facts['tags'])}")
+    for slug, value in facts["fields"].items():
+        say(f"{slug}: {value}")
     table(
         ("List", "State", "Since (UTC)"),
         ((one["list"], one["state"], f"{one['since']:%Y-%m-%d %H:%M}") for one in facts["lists"]),
@@ -202,31 +116,74 @@ def remove(
 
 
 @commands.command()
-def suppress(
-    address: str,
+def block(
+    addresses: Annotated[list[str], typer.Argument(help="Whom to write to no more.")],
     note: Annotated[str, typer.Option(help="Why; kept with the entry.")] = "",
+    json: JsonOption = False,
 ) -> None:
-    """Never write to an address again, whatever list it is on.
+    """Never write to an address again, whatever list it is on. `newsletter suppression` has them all.
 
-    Example: newsletter subscriber suppress ann@example.org --note "Asked by telephone"
+    Example: newsletter subscriber block ann@example.org --note "Asked by telephone"
     """
     from subscribers import suppression
     from subscribers.addresses import parse_address
     from subscribers.models import SuppressionReason
 
+    keys = [parse_address(address).key for address in addresses]
     app = open_app()
     with app.db.transaction() as session:
-        suppression.suppress(session, parse_address(address).key, SuppressionReason.MANUAL, note, app.clock())
-    say(f"{address} is suppressed.")
+        new = [suppression.suppress(session, key, SuppressionReason.MANUAL, note, app.clock()) for key in keys]
+    if json:
+        say_json([{"address": key, "blocked": is_new} for key, is_new in zip(keys, new, strict=True)])
+        return
+    for address, is_new in zip(addresses, new, strict=True):
+        say(f"{address} is blocked." if is_new else f"{address} was blocked; that entry stays.")
 
 
 @commands.command()
-def unsuppress(address: str) -> None:
-    """Allow mail to an address again. Example: newsletter subscriber unsuppress ann@example.org"""
+def unblock(
+    addresses: Annotated[list[str], typer.Argument(help="Whom to write to again.")],
+    json: JsonOption = False,
+) -> None:
+    """Allow mail to an address again. Lists that the reader left stay left.
+
+    Example: newsletter subscriber unblock ann@example.org
+    """
     from subscribers import suppression
     from subscribers.addresses import parse_address
 
+    keys = [parse_address(address).key for address in addresses]
+    with open_app().db.transaction() as session:
+        lifted = [suppression.lift(session, key) for key in keys]
+    if json:
+        say_json([{"address": key, "unblocked": was} for key, was in zip(keys, lifted, strict=True)])
+        return
+    for address, was in zip(addresses, lifted, strict=True):
+        say(f"{address} may be written to again." if was else f"{address} was not blocked.")
+
+
+@commands.command()
+def find(
+    text: Annotated[str, typer.Argument(help="A part of the address or of the name.")] = "",
+    mailing_list: Annotated[str, typer.Option("--list", help="Only readers of this list.")] = "",
+    state: Annotated[str, typer.Option(help="Only in this state: confirmed, pending or left.")] = "",
+    tag: Annotated[str, typer.Option(help="Only with this tag.")] = "",
+    segment: Annotated[str, typer.Option(help="Only of this segment; see `newsletter segment`.")] = "",
+    limit: LimitOption = 50,
+    after: AfterOption = "",
+    json: JsonOption = False,
+) -> None:
+    """Find readers by a part of their address or name, by list, state, tag or segment, a page at a time.
+
+    Example: newsletter subscriber find ann --list ukraine --tag donor
+    """
+    from subscribers.finding import find as find_readers
+
+    terms = [f'{name}:"{value}"' for name, value in (("list", mailing_list), ("state", state), ("tag", tag)) if value]
+    if segment:
+        terms.append(f"({segment})" if terms else segment)
     app = open_app()
-    with app.db.transaction() as session:
-        lifted = suppression.lift(session, parse_address(address).key)
-    say(f"{address} may be written to again." if lifted else f"{address} was not suppressed.")
+    with app.db.reading() as session:
+        readers = meant(app, session, " ".join(terms)) if terms else None
+        found = find_readers(session, text, readers, limit=limit + 1, after=after_key(after))
+    print_page(found, limit, json=json)

@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+import sys
+from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from newsletter.cli.base import JsonOption, confirm, group, open_app, say, say_json, table
+from newsletter.cli.base import (
+    IN_PART,
+    JsonOption,
+    confirm,
+    group,
+    open_app,
+    progress,
+    say,
+    say_json,
+    stop,
+    table,
+    warn,
+)
 
 if TYPE_CHECKING:
     from newsletter.feedback import Plan, Planned
@@ -19,7 +34,7 @@ def list_(
     reason: Annotated[str, typer.Option(help="Only these: bounce, complaint or manual.")] = "",
     json: JsonOption = False,
 ) -> None:
-    """Show who is suppressed, since when and why, the latest first. `newsletter subscriber unsuppress` lifts one.
+    """Show who is suppressed, since when and why, the latest first. `newsletter subscriber unblock` lifts one.
 
     Example: newsletter suppression list --reason bounce
     """
@@ -77,6 +92,63 @@ def sync(
         say("Nothing was changed: this was a dry run.")
     elif plan.changes:
         say(f"Done: {', '.join(f'{step} {count}' for step, count in sorted(done.items())) or 'nothing'}.")
+
+
+@commands.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="A CSV file with a header: email, and reason, note, since if there.")],
+    rejects: Annotated[Path | None, typer.Option(help="Write the rejected rows with their reasons here.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Read and judge every row, and change nothing.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Suppress every address in a CSV file; who is suppressed already keeps the reason and time they have.
+
+    Exits with 3 when rows were rejected.
+    Example: newsletter suppression import blocked.csv --dry-run
+    """
+    from subscribers.csvfile import open_csv
+    from subscribers.suppression_file import import_suppressions, write_rejected
+
+    app = open_app()
+    with open_csv(file).text as opened, progress("Importing") as advance:
+        report = import_suppressions(
+            app.db.transaction, opened, source=file.name, now=app.clock(), dry_run=dry_run, progress=advance
+        )
+    if rejects and report.rejected:
+        with rejects.open("w", encoding="utf-8", newline="") as out:
+            write_rejected(report.rejected, out)
+    if json:
+        say_json(asdict(report) | {"dry_run": dry_run})
+    else:
+        for row in report.rejected:
+            warn(f"line {row.line}: {row.reason}")
+        say(f"{report.added} added, {report.readers} of them readers here; {report.already} were suppressed.")
+        if dry_run:
+            say("Nothing was changed: this was a dry run.")
+    if report.rejected:
+        stop(IN_PART)
+
+
+@commands.command()
+def export(
+    file: Annotated[Path | None, typer.Argument(help="Where to write; standard output when left out.")] = None,
+    raw: Annotated[
+        bool, typer.Option("--raw", help="For programs: do not defuse cells that a spreadsheet would compute.")
+    ] = False,
+) -> None:
+    """Write the suppression list as CSV, with reasons and times.
+
+    Example: newsletter suppression export blocked.csv
+    """
+    from subscribers.suppression_file import export_suppressions
+
+    with open_app().db.reading() as session:
+        if file is None:
+            export_suppressions(session, sys.stdout, raw=raw)
+            return
+        with file.open("w", encoding="utf-8", newline="") as out:
+            count = export_suppressions(session, out, raw=raw)
+    say(f"Wrote {count} rows to {file}.")
 
 
 def _print(plan: Plan) -> None:

@@ -13,6 +13,7 @@ from sqlmodel import Session, col, select
 from newsletter.errors import Refused
 from newsletter.models import Chunk, ChunkState, Delivery, DeliveryState, Edition, Issue, IssueState
 from subscribers.columns import UtcDateTime
+from subscribers.lists import is_archived
 from subscribers.suppression import may_receive
 
 
@@ -31,10 +32,7 @@ def plan(session: Session, issue: Issue, chunk_size: int, now: datetime) -> int:
     _insert_from(session, Delivery, tuple(columns), rows, ["issue_id", "subscriber_id"])
     planned = session.exec(select(func.count()).select_from(Delivery).where(Delivery.issue_id == issue.id)).one()
     if not planned:
-        raise Refused(
-            f"Nobody on the list of {edition.name} can be written to yet. "
-            "Readers count once they confirmed; `newsletter list show` has the numbers."
-        )
+        raise Refused(_why_nobody(session, edition))
     beginning = literal(ChunkState.PLANNED.value), literal(0), literal("")
     mine = (col(Delivery.issue_id) == issue.id, col(Delivery.chunk) >= first)
     chunks: Any = sa.select(literal(issue.id), col(Delivery.chunk), *beginning).where(*mine).distinct()
@@ -43,6 +41,18 @@ def plan(session: Session, issue: Issue, chunk_size: int, now: datetime) -> int:
     session.add(issue)
     session.flush()
     return planned
+
+
+def _why_nobody(session: Session, edition: Edition) -> str:
+    if is_archived(session, edition.list_id):
+        return (
+            f"The list of {edition.name} is archived, so nothing is sent to it. `newsletter list unarchive` opens it "
+            "again; `newsletter edition set` gives the edition another list."
+        )
+    return (
+        f"Nobody on the list of {edition.name} can be written to yet. "
+        "Readers count once they confirmed; `newsletter list show` has the numbers."
+    )
 
 
 def audience_size(session: Session, edition: Edition) -> int:

@@ -15,6 +15,7 @@ from newsletter.newsroom.entries import (
     parse,
     to_toml,
 )
+from newsletter.newsroom.lists import editions_of, move_editions, refuse_while_sending
 from newsletter.newsroom.rows import (
     Change,
     apply,
@@ -43,8 +44,10 @@ __all__ = [
     "change_edition",
     "checked",
     "code_meant",
+    "editions_of",
     "enable_source",
     "find_source",
+    "move_editions",
     "name_of",
     "no_region",
     "parse",
@@ -54,6 +57,7 @@ __all__ = [
     "put_region",
     "put_source",
     "read",
+    "refuse_while_sending",
     "remove_source",
     "source_slug",
     "to_toml",

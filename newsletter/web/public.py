@@ -16,12 +16,13 @@ from newsletter.errors import NewsletterError
 from newsletter.models import Edition, Issue, IssueState, Picture
 from newsletter.render import public_page
 from newsletter.web.forms import MAX_BODY, FieldsParameter, client_ip
-from newsletter.web.guard import MAIL_POLICY
+from newsletter.web.guard import MAIL_POLICY, Problem
 from newsletter.web.shown import EditionShown, enabled_editions, shown_editions
 from newsletter.web.signups import SignUp, SignUps
 from newsletter.web.site import Site, SiteParameter
 from subscribers.addresses import parse_address
 from subscribers.errors import InvalidAddress
+from subscribers.lists import is_archived
 
 log = logging.getLogger(__name__)
 
@@ -140,6 +141,9 @@ def _open_edition(session: Session, slug: str) -> Edition:
         edition = session.exec(select(Edition).where(Edition.slug == slug, col(Edition.enabled))).first()
     if edition is None:
         raise HTTPException(404)
+    if is_archived(session, edition.list_id):
+        text = "Its list is closed. Nothing was changed."
+        raise Problem(410, "This edition takes no new readers", text)
     return edition
 
 

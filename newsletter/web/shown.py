@@ -14,6 +14,7 @@ from newsletter.models import Edition, Issue, IssueState
 from newsletter.signup import consent_wording, frequency
 from subscribers.addresses import mask
 from subscribers.consent import subscriptions_of
+from subscribers.lists import open_only
 from subscribers.models import MailingList, Subscriber, Subscription, SubscriptionState
 
 
@@ -108,8 +109,9 @@ def _next_issue(edition: Edition, now: datetime) -> str:
 
 
 def enabled_editions(session: Session, list_id: int | None = None) -> Sequence[Edition]:
-    """Return the editions one can sign up for, by name; of one list where it is given."""
+    """Return the editions one can sign up for, by name; of one list where it is given. An archived list has none."""
     found = select(Edition).where(col(Edition.enabled)).order_by(col(Edition.name))
+    found = found.join(MailingList, col(MailingList.id) == col(Edition.list_id)).where(open_only())
     return session.exec(found if list_id is None else found.where(Edition.list_id == list_id)).all()
 
 

@@ -1,0 +1,144 @@
+"""What need not be kept any more: requests never confirmed, places of dead addresses, details of who is on no list.
+
+Evidence stays, and so does who left: an import still keeps them out. Every function works inside the caller's
+transaction, on at most `limit` rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, delete, exists, insert, literal, or_, update
+from sqlalchemy import select as select_columns
+from sqlmodel import Session, col, func
+
+from subscribers.columns import UtcDateTime, word_type
+from subscribers.models import (
+    Consent,
+    ConsentAction,
+    FieldValue,
+    Letter,
+    Subscriber,
+    SubscriberTag,
+    Subscription,
+    SubscriptionState,
+    Suppression,
+    SuppressionReason,
+)
+
+#: After so many days a request that nobody confirmed is not kept any more; its link works for less long.
+PENDING_DAYS = 30
+#: Rows of one transaction.
+BATCH = 5_000
+_SOURCE = "cleaned: the address bounced"
+
+
+class Kind(StrEnum):
+    """What can be cleaned."""
+
+    #: Requests that were not confirmed in time: dropped. Who had left before stands as left again.
+    PENDING = "pending"
+    #: Places on lists of readers whose address bounced: they are taken off.
+    BOUNCED = "bounced"
+    #: Name, tags and fields of readers who are on no list and wait for none: forgotten.
+    LISTLESS = "listless"
+
+
+def counts(session: Session, now: datetime, pending_days: int = PENDING_DAYS) -> dict[Kind, int]:
+    """Return how much of each kind there is."""
+    queries = {
+        Kind.PENDING: select_columns(func.count()).select_from(Subscription).where(_pending(now, pending_days)),
+        Kind.BOUNCED: select_columns(func.count()).select_from(Subscription).where(_bounced()),
+        Kind.LISTLESS: select_columns(func.count()).select_from(Subscriber).where(_listless()),
+    }
+    return {kind: int(session.execute(query).scalar_one()) for kind, query in queries.items()}
+
+
+def clean(session: Session, kind: Kind, now: datetime, pending_days: int = PENDING_DAYS, limit: int = BATCH) -> int:
+    """Clean at most `limit` of a kind and return how many; 0 when there is nothing left."""
+    return _DO[kind](session, now, pending_days, limit)
+
+
+def _clean_pending(session: Session, now: datetime, pending_days: int, limit: int) -> int:
+    ids = _first(session, col(Subscription.id), _pending(now, pending_days), limit)
+    mine = col(Subscription.id).in_(ids)
+    same = (
+        col(Consent.subscriber_id) == col(Subscription.subscriber_id),
+        col(Consent.list_id) == col(Subscription.list_id),
+    )
+    had_left = exists().where(*same, col(Consent.action) == ConsentAction.LEFT)
+    connection = session.connection()
+    left_again = update(Subscription).where(mine, had_left).values(state=SubscriptionState.LEFT, changed_at=now)
+    connection.execute(left_again)
+    gone = and_(mine, col(Subscription.state) == SubscriptionState.PENDING)
+    of_them = select_columns(col(Subscription.id)).where(gone)
+    connection.execute(delete(Letter).where(col(Letter.subscription_id).in_(of_them)))
+    connection.execute(delete(Subscription).where(gone))
+    return len(ids)
+
+
+def _clean_bounced(session: Session, now: datetime, _: int, limit: int) -> int:
+    ids = _first(session, col(Subscription.id), _bounced(), limit)
+    mine = col(Subscription.id).in_(ids)
+    evidence = select_columns(
+        col(Subscription.subscriber_id),
+        col(Subscription.list_id),
+        literal(ConsentAction.LEFT, word_type(ConsentAction)),
+        literal(now, UtcDateTime()),
+        literal(_SOURCE),
+        literal(""),
+        literal(""),
+    ).where(mine)
+    columns = ["subscriber_id", "list_id", "action", "at", "source", "wording", "network"]
+    session.connection().execute(insert(Consent).from_select(columns, evidence))
+    off = update(Subscription).where(mine).values(state=SubscriptionState.LEFT, changed_at=now)
+    session.connection().execute(off)
+    return len(ids)
+
+
+def _clean_listless(session: Session, now: datetime, _: int, limit: int) -> int:  # noqa: ARG001 - as the others
+    ids = _first(session, col(Subscriber.id), _listless(), limit)
+    connection = session.connection()
+    connection.execute(delete(SubscriberTag).where(col(SubscriberTag.subscriber_id).in_(ids)))
+    connection.execute(delete(FieldValue).where(col(FieldValue.subscriber_id).in_(ids)))
+    connection.execute(update(Subscriber).where(col(Subscriber.id).in_(ids)).values(name=""))
+    return len(ids)
+
+
+_DO: dict[Kind, Callable[[Session, datetime, int, int], int]] = {
+    Kind.PENDING: _clean_pending,
+    Kind.BOUNCED: _clean_bounced,
+    Kind.LISTLESS: _clean_listless,
+}
+
+
+def _first(session: Session, ids: Any, condition: ColumnElement[bool], limit: int) -> list[int]:
+    """Return the first ids of those that meet a condition, locked, so that nobody confirms or leaves meanwhile."""
+    query = select_columns(ids).where(condition).order_by(ids).limit(limit).with_for_update()
+    return list(session.execute(query).scalars())
+
+
+def _pending(now: datetime, days: int) -> ColumnElement[bool]:
+    old = col(Subscription.requested_at) < now - timedelta(days=days)
+    return and_(col(Subscription.state) == SubscriptionState.PENDING, old)
+
+
+def _bounced() -> ColumnElement[bool]:
+    dead = exists().where(
+        col(Subscriber.id) == col(Subscription.subscriber_id),
+        col(Suppression.address_key) == col(Subscriber.address_key),
+        col(Suppression.reason) == SuppressionReason.BOUNCE,
+    )
+    return and_(col(Subscription.state) != SubscriptionState.LEFT, dead)
+
+
+def _listless() -> ColumnElement[bool]:
+    """Return the condition that a reader is on no list and waits for none, and that there is something to forget."""
+    mine = col(Subscription.subscriber_id) == col(Subscriber.id)
+    tagged = exists().where(col(SubscriberTag.subscriber_id) == col(Subscriber.id))
+    said = exists().where(col(FieldValue.subscriber_id) == col(Subscriber.id))
+    known = or_(col(Subscriber.name) != "", tagged, said)
+    return and_(~exists().where(mine, col(Subscription.state) != SubscriptionState.LEFT), known)

@@ -1,0 +1,152 @@
+"""A batch of readers into the database: a few statements for all of it, in the caller's transaction.
+
+On PostgreSQL rows come by COPY into a temporary table, on SQLite by one prepared statement; from there on both work in
+sets. Nobody is brought back who left, and nobody added who is suppressed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, text
+from sqlmodel import Session
+
+from subscribers.columns import UtcDateTime
+from subscribers.transfer import statements as sql
+from subscribers.transfer.rows import Row
+
+
+@dataclass(frozen=True)
+class Statement:
+    """What an admin vouches for with a file, and what to do with it."""
+
+    list_id: int
+    consent: str
+    source: str
+    now: datetime
+    #: The file's name and fields replace what is known.
+    update: bool = False
+    #: Who bounced, complained or was blocked there is suppressed here; who left there is put down as having left.
+    suppress: bool = False
+
+
+@dataclass(frozen=True)
+class Fates:
+    """What became of readers, counted."""
+
+    added: int = 0
+    already: int = 0
+    left: int = 0
+    suppressed: int = 0
+    #: Of those that left or are suppressed by the file: put down here as such, and not before.
+    recorded: int = 0
+
+    def __add__(self, other: Fates) -> Fates:
+        return Fates(*(getattr(self, one.name) + getattr(other, one.name) for one in fields(self)))
+
+
+def store(session: Session, statement: Statement, rows: Sequence[Row]) -> Fates:
+    """Put a batch of readers on the list, with their evidence, and return what became of them.
+
+    No two rows have the same key, and they come in the order of the keys, so that two imports of the same people at
+    once do not wait for each other in a circle.
+    """
+    batch = _Batch(session.connection(), statement)
+    batch.fill(rows)
+    recorded = batch.record() if statement.suppress else 0
+    suppressed = batch.run(sql.NOT_SUPPRESSED_BY_FILE) + batch.run(sql.NOT_SUPPRESSED)
+    left = batch.run(sql.NOT_LEFT_BY_FILE) + batch.run(sql.NOT_LEFT)
+    added = batch.join()
+    batch.tell(rows)
+    stood = len(rows) - suppressed - left - added
+    return Fates(added=added, already=stood, left=left, suppressed=suppressed, recorded=recorded)
+
+
+class _Batch:
+    """One batch on one connection."""
+
+    def __init__(self, connection: Connection, statement: Statement) -> None:
+        self._connection = connection
+        self._on_postgresql = connection.dialect.name == "postgresql"
+        self._update = statement.update
+        self._known = {
+            "list": statement.list_id,
+            "now": statement.now,
+            "source": statement.source,
+            "consent": statement.consent,
+        }
+
+    def run(self, statement: str) -> int:
+        """Run one statement and return how many rows it concerned."""
+        used = {name: value for name, value in self._known.items() if f":{name}" in statement}
+        prepared = text(statement)
+        if "now" in used:
+            prepared = prepared.bindparams(bindparam("now", type_=UtcDateTime()))
+        return self._connection.execute(prepared, used).rowcount
+
+    def fill(self, rows: Sequence[Row]) -> None:
+        """Make the temporary table of the batch hold these rows, and no others."""
+        self._make("incoming")
+        self._bring(
+            "incoming",
+            [
+                (place, row.key, row.address, row.name, row.standing.value, row.agreed, row.network)
+                for place, row in enumerate(rows)
+            ],
+        )
+
+    def record(self) -> int:
+        """Suppress, and put down as left, whom the file says so of; return for how many that was new."""
+        if self._on_postgresql:
+            self.run(sql.LOCK_SUPPRESSED)
+        suppressed = self.run(sql.SUPPRESS)
+        self.run(sql.NEW_READERS.format(standing="left"))
+        if self._on_postgresql:
+            return suppressed + self.run(sql.LEAVE_POSTGRESQL)
+        left = self.run(sql.LEAVE_EVIDENCE_SQLITE)
+        self.run(sql.LEAVE_SQLITE)
+        return suppressed + left
+
+    def join(self) -> int:
+        """Put what is left of the batch on the list; return how many were not on it."""
+        self.run(sql.NEW_READERS.format(standing="subscribed"))
+        if self._on_postgresql:
+            return self.run(sql.JOIN_POSTGRESQL)
+        added = self.run(sql.JOIN_EVIDENCE_SQLITE)
+        self.run(sql.JOIN_SQLITE)
+        return added
+
+    def tell(self, rows: Sequence[Row]) -> None:
+        """Store what the file says of those readers besides: their name if that is wished, their fields and tags."""
+        if self._update:
+            self.run(sql.RENAME)
+        values = [(place, *value) for place, row in enumerate(rows) for value in row.fields.items()]
+        if values:
+            self._make("incoming_value")
+            self._bring("incoming_value", values)
+            self.run(sql.VALUES.format(known="DO UPDATE SET value = excluded.value" if self._update else "DO NOTHING"))
+        tags = [(place, tag) for place, row in enumerate(rows) for tag in row.tags]
+        if tags:
+            self._make("incoming_tag")
+            self._bring("incoming_tag", tags)
+            self.run(sql.NEW_TAGS)
+            self.run(sql.TAGS)
+
+    def _make(self, table: str) -> None:
+        """Make an empty temporary table."""
+        self.run(f"CREATE TEMP TABLE IF NOT EXISTS {table} ({sql.TEMPORARY[table]})")
+        self.run(f"DELETE FROM {table}")  # noqa: S608 - the table's name is ours
+
+    def _bring(self, table: str, rows: Sequence[tuple[object, ...]]) -> None:
+        """Put rows into a temporary table, the quickest way there is."""
+        if not self._on_postgresql:
+            marks = ", ".join("?" * len(rows[0]))
+            self._connection.exec_driver_sql(f"INSERT INTO {table} VALUES ({marks})", list(rows))  # noqa: S608
+            return
+        driver: Any = self._connection.connection.driver_connection
+        with driver.cursor() as cursor, cursor.copy(f"COPY {table} FROM STDIN") as copy:
+            for row in rows:
+                copy.write_row(row)
