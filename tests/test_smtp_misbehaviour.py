@@ -6,26 +6,31 @@ import re
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from newsletter.errors import ConfigurationError, ProviderRefused
-from newsletter.mail import Outcome, Recipient, Status, hole_tag
+from newsletter.mail import Mail, Outcome, Recipient, Status, hole_tag
 from newsletter.providers import load_provider
 from newsletter.providers.smtp import SmtpProvider, read_return_path
 from newsletter.providers.smtp.answers import Replies
 from newsletter.providers.smtp.letters import xtext
 from tests.contracts.providers import NONCE, make_mail, make_readers
-from tests.servers.smtp import make_certificates
+from tests.servers.smtp import Certificates, make_certificates
 from tests.servers.smtp_script import Act, How, Script, ScriptedServer, scripted_server
 
 A, R, D, U = Status.ACCEPTED, Status.REJECTED, Status.DEFERRED, Status.UNCERTAIN
 N, P = Status.NOT_TRIED, Status.REFUSED
 SAY, DRIBBLE, CLOSE, STALL = How.SAY, How.DRIBBLE, How.SAY_AND_CLOSE, How.SAY_AND_STALL
 PLAIN, PIPELINED = (b"SIZE 10000000",), (b"PIPELINING", b"SIZE 10000000")
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    return make_certificates(tmp_path_factory.mktemp("certificates"))
 
 
 class Impatient(SmtpProvider):
@@ -50,13 +55,15 @@ def check_truth(server: ScriptedServer, readers: Sequence[Recipient], outcomes: 
         assert not there or outcome.status in {A, U}, outcome
 
 
-def sent(server: ScriptedServer, count: int = 4, connections: int = 1, **options: object) -> list[Status]:
+def sent(
+    server: ScriptedServer, count: int = 4, connections: int = 1, mail: Mail | None = None, **options: object
+) -> list[Status]:
     """Send, check that the outcomes are true, and return their statuses."""
     readers = make_readers(count)
     with scripted_server(server):
         sending = provider(server, connections, **options)
         try:
-            outcomes = sending.send(make_mail(), readers)
+            outcomes = sending.send(mail or make_mail(), readers)
         finally:
             sending.close()
         check_truth(server, readers, outcomes)
@@ -133,12 +140,21 @@ MISBEHAVIOURS: dict[str, tuple[Script, list[Status]]] = {
     "never answers the dot and keeps it": ({("DOT", 2): Act(SAY, b"", keeps=True)}, [A, U, A, A]),
     "refuses RSET": ({("RCPT", 2): Act(SAY, b"550 5.1.1 no\r\n"), ("RSET", 1): Act(SAY, b"502 no\r\n")}, [A, R, A, A]),
 }
+#: What the outcomes are where an envelope stands behind the second message, so that its answer may be one to that.
+PIPELINED_OUTCOMES: dict[str, list[Status]] = {
+    "answers the dot and closes": [A, U, A, A],
+    "refuses the dot and closes": [A, U, A, A],
+    "goes away after the dot with 421": [A, U, N, N],
+    "answers the dot twice": [A, U, A, A],
+}
 
 
 @pytest.mark.parametrize("extensions", [PLAIN, PIPELINED], ids=["plain", "pipelined"])
 @pytest.mark.parametrize("name", MISBEHAVIOURS)
 def test_one_reader_is_concerned_and_every_outcome_is_true(name: str, extensions: tuple[bytes, ...]) -> None:
     script, expected = MISBEHAVIOURS[name]
+    if extensions is PIPELINED:
+        expected = PIPELINED_OUTCOMES.get(name, expected)
     assert sent(ScriptedServer(script=script, extensions=extensions)) == expected
 
 
@@ -169,6 +185,31 @@ SLIPS: dict[str, tuple[Script, bool, Status]] = {
     ),
     "puts the next MAIL off": ({("MAIL", 3): Act(SAY, b"451 4.3.0 busy\r\n")}, True, U),
     "refuses the next MAIL": ({("MAIL", 3): Act(SAY, b"550 5.7.1 no\r\n")}, True, U),
+    "puts the next MAIL off, and RCPT": (
+        {(step, 3): Act(SAY, b"451 4.3.0 busy\r\n") for step in ("MAIL", "RCPT")},
+        True,
+        U,
+    ),
+    "puts the next MAIL off and takes RCPT": (
+        {("MAIL", 3): Act(SAY, b"451 4.3.0 busy\r\n"), ("RCPT", 3): Act(SAY, b"250 ok\r\n")},
+        True,
+        U,
+    ),
+    "says at MAIL what it says to messages": ({("MAIL", 3): Act(SAY, b"250 2.0.0 queued\r\n")}, False, U),
+    "says at MAIL what it says to messages, twice": (
+        {("MAIL", 3): Act(SAY, b"250 2.0.0 queued\r\n250 2.0.0 queued\r\n")},
+        False,
+        U,
+    ),
+    "answers MAIL twice": ({("MAIL", 3): Act(SAY, b"250 2.1.0 ok\r\n250 2.1.0 ok\r\n")}, False, U),
+    "answers MAIL twice, oddly": ({("MAIL", 3): Act(SAY, b"250 a\r\n250 b\r\n")}, False, U),
+    "answers MAIL twice, once yes": ({("MAIL", 3): Act(SAY, b"250 a\r\n550 b\r\n")}, False, U),
+    "answers RCPT twice": ({("RCPT", 3): Act(SAY, b"250 2.1.5 ok\r\n250 2.1.5 ok\r\n")}, False, U),
+    "says each time how often MAIL came": (
+        {("MAIL", at): Act(SAY, b"250 sender %d ok\r\n" % at) for at in range(1, 9)} | {("RCPT", 3): Act(CLOSE, b"")},
+        False,
+        U,
+    ),
 }
 
 
@@ -180,20 +221,81 @@ def test_an_answer_that_is_left_out_accepts_and_refuses_nobody(name: str) -> Non
     assert statuses[:2] == [A, second]
 
 
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+@pytest.mark.parametrize("kept", [False, True], ids=["dropped", "kept"])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        *("", "250 2.0.0 queued", "250 2.1.0 ok", "250 what?", "354 go ahead", "421 4.3.2 later", "450 4.2.0 no"),
+        *("451 4.3.0 busy", "452 4.3.1 full", "500 what?", "501 5.5.4 no", "503 5.5.1 no", "530 5.7.0 log in"),
+        *("550 5.1.1 no", "550 5.1.8 no", "550 5.7.1 no", "552 5.3.4 too large", "nonsense"),
+    ],
+)
+def test_an_answer_is_left_out_and_the_next_mail_closes_the_connection(
+    answer: str, certificates: Certificates, *, kept: bool, tls: bool
+) -> None:
+    """Trust 3.3: all that ever comes stands where the answer to the second message would, and is not that."""
+    said = f"{answer}\r\n".encode() if answer else b""
+    script = {("DOT", 2): Act(SAY, b"", keeps=kept), ("MAIL", 3): Act(CLOSE, said)}
+    server = ScriptedServer(script=script, tls=certificates.localhost if tls else None)
+    options: dict[str, Any] = {"security": "tls", "ca_file": certificates.ca_file} if tls else {}
+    assert sent(server, **options)[:2] == [A, U]
+
+
+#: A server that answers everything in order, until the envelope behind the second message ends the connection, or is
+#: refused. Name -> what happens, and what the outcomes are.
+ENDS: dict[str, tuple[Script, list[Status]]] = {
+    "says nothing to MAIL": ({("MAIL", 3): Act(CLOSE, b"")}, [A, U, A, A]),
+    "says nothing to RCPT": ({("RCPT", 3): Act(CLOSE, b"")}, [A, U, D, A]),
+    "says nothing to DATA": ({("DATA", 3): Act(CLOSE, b"")}, [A, A, D, A]),
+    "goes away at MAIL": ({("MAIL", 3): Act(CLOSE, b"421 4.3.2 enough\r\n")}, [A, A, A, A]),
+    "goes away at RCPT": ({("RCPT", 3): Act(CLOSE, b"421 4.3.2 later\r\n")}, [A, A, D, N]),
+    "goes away at DATA": ({("DATA", 3): Act(CLOSE, b"421 4.3.2 later\r\n")}, [A, A, D, N]),
+    "puts MAIL off": ({("MAIL", 3): Act(SAY, b"451 4.3.0 busy\r\n")}, [A, A, N, N]),
+    "refuses MAIL": ({("MAIL", 3): Act(SAY, b"550 5.7.1 no\r\n")}, [A, A, N, N]),
+    "refuses RCPT": ({("RCPT", 3): Act(SAY, b"550 5.1.1 no\r\n")}, [A, A, R, A]),
+    "refuses the sender at RCPT": ({("RCPT", 3): Act(SAY, b"550 5.1.8 no\r\n")}, [A, A, N, N]),
+    "refuses DATA": ({("DATA", 3): Act(SAY, b"554 5.5.1 no\r\n")}, [A, A, R, A]),
+}
+#: The same where the second message is refused: who is refused is sure once all answers to the envelope came.
+ENDS_AFTER_A_REFUSAL = {
+    "says nothing to MAIL": [A, U, A, A],
+    "says nothing to RCPT": [A, U, D, A],
+    "says nothing to DATA": [A, U, D, A],
+    "goes away at MAIL": [A, U, A, A],
+    "goes away at RCPT": [A, U, D, N],
+    "goes away at DATA": [A, R, D, N],
+    "puts MAIL off": [A, R, N, N],
+    "refuses MAIL": [A, R, N, N],
+    "refuses RCPT": [A, R, R, A],
+    "refuses the sender at RCPT": [A, R, N, N],
+    "refuses DATA": [A, R, R, A],
+}
+
+
+@pytest.mark.parametrize("name", ENDS)
+def test_an_answer_counts_once_those_to_the_envelope_behind_it_came(name: str) -> None:
+    """Trust 3.3: a yes with the answer to RCPT, or with 421 (RFC 5321 section 3.8); a refusal with all of them."""
+    script, expected = ENDS[name]
+    assert sent(ScriptedServer(script=script)) == expected
+    refused = Act(SAY, b"554 5.6.0 spam\r\n")
+    assert sent(ScriptedServer(script=script | {("DOT", 2): refused})) == ENDS_AFTER_A_REFUSAL[name]
+
+
 @pytest.mark.parametrize(
     ("to_mail", "to_dot", "second"),
     [
         (b"250 OK", b"250 OK", A),
-        (b"250 OK", b"250 OK id=1qXyZ", A),
-        (b"250 2.1.0 OK", b"250 2.0.0 OK", A),
+        (b"250 OK", b"250 OK id=1qXyZ", U),
+        (b"250 2.1.0 OK", b"250 2.0.0 OK", U),
         (b"250 2.1.0 OK 1a - x", b"250 2.1.0 OK 2b - x", A),
         (b"250 <weekly@news.example.org> OK", b"250 <bounce@news.example.org> OK", A),
     ],
 )
-def test_a_connection_that_ends_behind_an_answer_leaves_it_whose_it_is(
+def test_nothing_stands_behind_a_message_that_is_answered_as_mail_is(
     to_mail: bytes, to_dot: bytes, second: Status
 ) -> None:
-    """What was said to the message is its own if it cannot be what the server says to MAIL."""
+    """What was said to the message is its own then, also where the server closes the connection behind it."""
     script = {("MAIL", at): Act(SAY, to_mail + b"\r\n") for at in range(1, 9)}
     script |= {("DOT", at): Act(SAY, to_dot + b"\r\n") for at in range(1, 9)}
     script["DOT", 2] = Act(CLOSE, to_dot + b"\r\n")
@@ -234,7 +336,11 @@ def test_a_server_that_limits_mails_on_a_connection_gets_more_connections(
     enough: bytes, extensions: tuple[bytes, ...]
 ) -> None:
     server = ScriptedServer(max_mails=3, enough=enough, extensions=extensions)
-    assert sent(server, 40, connections=3) == [A] * 40
+    statuses = sent(server, 40, connections=3)
+    # One that closes without a word behind its third mail is found out by the connections that are open by then.
+    in_flight = 0 if enough or extensions is PLAIN else 3
+    assert statuses.count(U) <= in_flight
+    assert statuses.count(A) == 40 - statuses.count(U)
 
 
 @pytest.mark.parametrize("extensions", [PLAIN, PIPELINED], ids=["plain", "pipelined"])
@@ -259,14 +365,34 @@ def test_a_message_follows_the_one_before_without_a_round_trip() -> None:
     assert verbs == [b"ehlo", *[b"MAIL", b"RCPT", b"DATA"] * 3, b"QUIT"]
 
 
-def test_tls_that_is_cut_after_the_final_dot(tmp_path: Path) -> None:
-    certificates = make_certificates(tmp_path)
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+@pytest.mark.parametrize(
+    ("how", "first"),
+    [
+        (Act(How.EARLY_AND_STALL, b"250 2.0.0 queued\r\n"), U),
+        (Act(How.EARLY_AND_STALL, b"552 5.3.4 too large\r\n"), R),
+        (Act(How.CUT), D),
+    ],
+    ids=["accepts", "refuses", "closes"],
+)
+def test_what_happens_to_a_long_message_before_it_is_sent_is_known(
+    how: Act, first: Status, certificates: Certificates, *, tls: bool
+) -> None:
+    """A server cannot have taken what was not sent, whatever it says; also where TLS sends it."""
+    server = ScriptedServer(
+        script={("BODY", 1): how}, tls=certificates.localhost if tls else None, receive_buffer=65_536
+    )
+    options: dict[str, Any] = {"security": "tls", "ca_file": certificates.ca_file} if tls else {}
+    mail = make_mail(html=f"<p>{'word ' * 2_000_000}</p>")
+    assert sent(server, 2, mail=mail, timeout=2.0, **options) == [first, A]
+
+
+def test_tls_that_is_cut_after_the_final_dot(certificates: Certificates) -> None:
     server = ScriptedServer(script={("DOT", 2): Act(CLOSE, b"", keeps=True)}, tls=certificates.localhost)
     assert sent(server, security="tls", ca_file=certificates.ca_file) == [A, U, A, A]
 
 
-def test_many_connections_speak_tls(tmp_path: Path) -> None:
-    certificates = make_certificates(tmp_path)
+def test_many_connections_speak_tls(certificates: Certificates) -> None:
     server = ScriptedServer(tls=certificates.localhost)
     assert sent(server, 60, connections=3, security="tls", ca_file=certificates.ca_file) == [A] * 60
 
@@ -327,13 +453,17 @@ SAID = [
     *(b"250 ok\r\n", b"354 go\r\n", b"421 4.3.2 later\r\n", b"450 4.2.0 no\r\n", b"550 5.1.1 no\r\n"),
     *(b"550 5.7.1 no\r\n", b"530 5.7.0 log in\r\n", b"500 what\r\n", b"nonsense\r\n", b"250 o", b"", b"\n", None),
     *(b"250-a\r\n250 b\r\n", b"250 a\r\n250 b\r\n", b"250 a\r\n550 b\r\n", b"503 5.5.1 no\r\n"),
+    *(b"250 2.0.0 queued\r\n", b"250 2.1.0 ok\r\n250 2.1.0 ok\r\n", b"451 4.3.0 busy\r\n"),
 ]
 STEPS = ["CONNECT", "RSET", "MAIL", "RCPT", "DATA", "BODY", *["DOT"] * 5]
 
 
 @st.composite
 def scripts(draw: st.DrawFn) -> Script:
-    """Return what a server does wrong at some steps. It keeps no message that it refuses, and all that it takes."""
+    """Return what a server does wrong at some steps. It keeps no message that it refuses, and all that it takes.
+
+    Some answers to messages are left out, with something odd at the envelope behind: only there may they be mistaken.
+    """
     found: Script = {}
     for _ in range(draw(st.integers(0, 6))):
         step, at = draw(st.sampled_from(STEPS)), draw(st.integers(1, 10))
@@ -342,10 +472,14 @@ def scripts(draw: st.DrawFn) -> Script:
         says_so = (say is None or say.startswith(b"2"), say is not None and say[:1] in {b"4", b"5"})
         keeps = says_so[0] if any(says_so) else draw(st.booleans())
         found[step, at] = Act(how, say, keeps=keeps if step == "DOT" else None)
+    for at in draw(st.sets(st.integers(1, 10), max_size=2)):
+        found["DOT", at] = Act(SAY, b"", keeps=draw(st.booleans()))
+        for step in draw(st.sets(st.sampled_from(["MAIL", "RCPT", "DATA"]), max_size=2)):
+            found[step, at + 1] = Act(draw(st.sampled_from([SAY, CLOSE])), draw(st.sampled_from(SAID)))
     return found
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(script=scripts(), pipelining=st.booleans(), connections=st.integers(1, 3), count=st.integers(4, 24))
 def test_whatever_a_server_does_the_outcomes_are_true(
     script: Script, pipelining: bool, connections: int, count: int

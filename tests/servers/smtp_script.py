@@ -32,6 +32,8 @@ class How(Enum):
     EARLY = "early"
     #: Says it before the message has come, and closes.
     EARLY_AND_CLOSE = "early and close"
+    #: Says it after some of the message, and reads nothing more.
+    EARLY_AND_STALL = "early and stall"
     #: Reads some of the message and closes.
     CUT = "cut"
 
@@ -66,6 +68,8 @@ class ScriptedServer:
     too_many_at: str = "CONNECT"
     enough: bytes = b"421 4.7.0 enough on this connection\r\n"
     tls: ssl.SSLContext | None = None
+    #: What the system takes in for it, in bytes; 0 is as much as it likes.
+    receive_buffer: int = 0
     port: int = 0
     #: Who the kept messages were for and what they were, and all envelope lines.
     received: list[tuple[str, bytes]] = field(default_factory=list)
@@ -74,6 +78,7 @@ class ScriptedServer:
     most_at_once: int = 0
     counts: Counter[str] = field(default_factory=Counter)
     open: dict[int, socket.socket] = field(default_factory=dict)
+    over: threading.Event = field(default_factory=threading.Event)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def arrived(self) -> Counter[str]:
@@ -157,6 +162,11 @@ class _Talk:
             self._say(body.say or b"250 2.0.0 early\r\n")
             if body.how is How.EARLY_AND_CLOSE:
                 raise _Gone
+        if body.how is How.EARLY_AND_STALL:
+            self._more()
+            self._say(body.say or b"250 2.0.0 early\r\n")
+            self.server.over.wait(_STALL_SECONDS)
+            raise _Gone
         if body.how is How.CUT:
             self._more()
             raise _Gone
@@ -226,6 +236,8 @@ def scripted_server(server: ScriptedServer) -> Iterator[ScriptedServer]:
     threads = []
     with socket.create_server(("127.0.0.1", 0), backlog=200) as listener:
         server.port = listener.getsockname()[1]
+        if server.receive_buffer:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, server.receive_buffer)
 
         def talk(sock: socket.socket, number: int, *, crowded: bool) -> None:
             # OSError: the client has gone, or the test is over.
@@ -261,6 +273,7 @@ def scripted_server(server: ScriptedServer) -> Iterator[ScriptedServer]:
         try:
             yield server
         finally:
+            server.over.set()
             listener.shutdown(socket.SHUT_RDWR)
             accepting.join()
             with server.lock:

@@ -118,6 +118,8 @@ def alike(one: str, other: str) -> bool:
 
     They are not when their enhanced status codes differ, or where one has none, their words; addresses do not count.
     """
+    if one == other:
+        return True
     codes = _STATUS_CODE.match(one), _STATUS_CODE.match(other)
     if codes[0] and codes[1]:
         return codes[0][1] == codes[1][1]
@@ -203,4 +205,4 @@ class Replies:
 
 def clean(words: bytes) -> str:
     """Return what a server said as one clean line."""
-    return header_text(words.decode("utf-8", errors="replace"))
+    return header_text(words.strip().decode("utf-8", errors="replace"))

@@ -4,8 +4,9 @@ With PIPELINING each write carries a message and the next reader's envelope. DAT
 follow its 354. Without PIPELINING a group is one command; all else is the same.
 
 A server that leaves out its answer to a message and goes on would have its answer to the MAIL behind it taken for that.
-So an envelope stands behind a message only where the server's words tell the two apart, and an answer that came is
-trusted when the 354 behind it comes in its place, or when it cannot have been one to MAIL (trust 3.3).
+So an envelope stands behind a message only where the server's words tell the two apart, and the answer to the message
+counts once those to the envelope have come in their places, in the words they had before: all of them for a refusal;
+for a yes, the one to RCPT, or a 421. Until then nobody can say whose answer it was (trust 3.3).
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ from newsletter.providers.smtp.wire import Wire
 _RSET = b"RSET\r\n"
 _DATA = b"DATA\r\n"
 _FINAL_DOT = b".\r\n"
-_SLIPPED = "an answer was left out, and which one cannot be told"
+#: Verdicts after which the connection carries the next letter.
+_GOES_ON = frozenset({Then.NEXT, Then.WITHOUT_DSN})
 
 
 @dataclass(slots=True)
@@ -108,8 +110,11 @@ class Connection:
         self._expected: deque[tuple[Step, Letter | None, int]] = deque()
         #: Whether the server is left in the middle of a transaction.
         self._unclean = False
-        #: What MAIL was answered with when nothing was before it, and whether a message is answered in other words.
+        #: What MAIL was answered with when nothing was before it, whether it was the time before as well, and whether a
+        #: message is answered in other words.
         self._to_mail = ""
+        self._to_mail_raw = b""
+        self._steady = False
         self._tells_apart = False
         #: A letter that was answered, until the answers to the envelope behind it show that none has slipped.
         self._held: tuple[Letter, Verdict] | None = None
@@ -141,9 +146,9 @@ class Connection:
         """
         replies = self.wire.read()
         self.answers += len(replies)
-        given = self.wire.given
+        sent = self.wire.sent
         for code, words in replies:
-            if not self._expected or (given < self._expected[0][2] and self._expected[0][0] is not Step.DOT):
+            if not self._expected or (sent < self._expected[0][2] and self._expected[0][0] is not Step.DOT):
                 raise Ended(Verdict(Then.RECONNECT, detail=f"{code} {clean(words)} came before it was asked for"))
             self._answered(code, words, desk)
         return bool(replies)
@@ -164,17 +169,19 @@ class Connection:
 
     @property
     def in_doubt(self) -> bool:
-        """Whether what a letter was accepted with may have been the answer to the MAIL behind it."""
-        if self._held is None:
+        """Whether a letter is held whose answer may have been one to the envelope behind it, if no more come."""
+        if self._held is None or not self._expected:
             return False
-        verdict = self._held[1]
-        return verdict.status is Status.ACCEPTED and alike(verdict.detail, self._to_mail)
+        accepted = self._held[1].status is Status.ACCEPTED
+        return not accepted or self._expected[0][0] in {Step.MAIL, Step.RCPT}
 
     def release(self, desk: Desk, *, doubt: bool) -> None:
         """Settle the letter that was held: as it was answered, unless there is `doubt` whose answer that was."""
         if self._held is not None:
             (letter, verdict), self._held = self._held, None
-            desk.settle(self, letter, lost(Step.DOT, _SLIPPED) if doubt else verdict)
+            if doubt:
+                verdict = lost(Step.DOT, f"{verdict.detail!r} may have been the answer to what stood behind it")
+            desk.settle(self, letter, verdict)
 
     def _say(self, *, together: bool) -> None:
         """Send the commands that wait: all `together`, or the first when no answer is to come before it."""
@@ -189,25 +196,34 @@ class Connection:
             if not goes_on(step, code):
                 raise Ended(Verdict(Then.RECONNECT, detail=f"{step} was answered with {code} {clean(words)}"))
             self._say(together=False)
+        elif self._held is not None and self._slipped(step, letter, code, words):
+            self.release(desk, doubt=True)
+            raise Ended(Verdict(Then.RECONNECT, detail=f"{step} was answered with {code} {clean(words)}"), letter)
         elif letter.verdict is not None:
             self._answered_in_vain(step, letter, letter.verdict, code, desk)
         elif not goes_on(step, code):
-            if self._held is not None and (self.in_doubt or one_too_early(step, code)):
-                self.release(desk, doubt=True)
-                raise Ended(Verdict(Then.RECONNECT, detail=f"{step} was answered with {code} {clean(words)}"), letter)
             self._settled(step, letter, self._judged(step, letter, code, words), desk)
         elif step is Step.DATA:
             self.release(desk, doubt=False)
             self._hand_over(letter, desk)
         else:
-            if step is Step.MAIL and self._held is None and not self._tells_apart:
-                self._to_mail = f"{code} {clean(words)}"
+            if step is Step.MAIL and self._held is None and self.pipelining:
+                said, before = f"{code} {clean(words)}", self._to_mail
+                self._to_mail, self._to_mail_raw, self._steady = said, words, alike(said, before)
             if self._commands:
                 self._say(together=False)
 
+    def _slipped(self, step: Step, letter: Letter, code: int, words: bytes) -> bool:
+        """Tell whether an answer to an envelope behind a message is not one to `step`, as when one was left out."""
+        if letter.verdict is not None:  # RCPT is answered in vain where MAIL was refused, and cannot be taken then
+            return step is Step.RCPT and code < 400
+        if step is Step.MAIL and goes_on(step, code):
+            return words != self._to_mail_raw and not alike(f"{code} {clean(words)}", self._to_mail)
+        return one_too_early(step, code)
+
     def _hand_over(self, letter: Letter, desk: Desk) -> None:
         """Send the message, and behind it what may follow at once."""
-        follows = self.pipelining and self._tells_apart and not letter.alone
+        follows = self.pipelining and self._tells_apart and self._steady and not letter.alone
         following = desk.next_letter(self, behind=True) if follows else None
         desk.handing_over(letter)
         pieces = [*letter.message, _FINAL_DOT]
@@ -222,31 +238,46 @@ class Connection:
         self.wire.put(pieces)
 
     def _judged(self, step: Step, letter: Letter, code: int, words: bytes) -> Verdict:
-        if step is Step.DOT and self.wire.given < letter.dot_at:
+        # What surely went is enough for a yes; what may have gone is too much for "it cannot have it".
+        if step is Step.DOT and (self.wire.sent if code < 400 else self.wire.given) < letter.dot_at:
             return too_early(code, clean(words))
         return judge(step, code, clean(words), dsn=letter.dsn)
 
     def _settled(self, step: Step, letter: Letter, verdict: Verdict, desk: Desk) -> None:
         """Take a final answer: the letter is settled as soon as all answers to its envelope are there."""
-        if verdict.then is not Then.NEXT and verdict.then is not Then.WITHOUT_DSN:
+        if step is Step.DOT and self._expected and self.wire.given >= letter.dot_at:
+            self._hold(letter, verdict, desk)
+            return
+        if verdict.then not in _GOES_ON and not self._tells_more(verdict):
+            if self._held is not None and self._held[1].status is Status.ACCEPTED and verdict.then is Then.STOP:
+                self.release(desk, doubt=False)  # 421 answers whatever comes (RFC 5321 section 3.8), and nothing before
             raise Ended(verdict, letter, step)
         self._commands.clear()
-        # What follows the final dot at once is a transaction of its own, which RSET would end.
-        self._unclean = verdict.status is not Status.ACCEPTED and not (step is Step.DOT and self._expected)
+        self._unclean = verdict.status is not Status.ACCEPTED
         letter.verdict = verdict
         if step in {Step.MAIL, Step.RCPT} and self._expected:
-            return
-        if step is Step.DOT and self._expected:
-            # A server that leaves out an answer is found out by the next 354, which then comes too early.
-            self._held = (letter, verdict)
             return
         if step is Step.DOT and verdict.status is Status.ACCEPTED:
             self._tells_apart = not alike(verdict.detail, self._to_mail)
         self._finish(letter, verdict, desk)
 
+    def _hold(self, letter: Letter, verdict: Verdict, desk: Desk) -> None:
+        """Keep what a message was answered with, until the answers to what stands behind it show that it is its own."""
+        self._held = (letter, verdict)
+        accepted = verdict.status is Status.ACCEPTED
+        if verdict.then is not Then.NEXT or (accepted and alike(verdict.detail, self._to_mail)):
+            self.release(desk, doubt=True)
+            raise Ended(Verdict(Then.RECONNECT if accepted else verdict.then, detail=verdict.detail))
+
+    def _tells_more(self, verdict: Verdict) -> bool:
+        """Tell whether answers are to come that show whose the ones before were; after 421 none comes."""
+        ends = verdict.then is Then.RECONNECT or verdict.detail.startswith("421")
+        return self._held is not None and bool(self._expected) and not ends
+
     def _answered_in_vain(self, step: Step, letter: Letter, verdict: Verdict, code: int, desk: Desk) -> None:
         """Go on after an answer to the rest of an envelope that was refused before."""
         if step is Step.DATA and code == 354:
+            self.release(desk, doubt=False)
             self.wire.put([_FINAL_DOT])
             self._expected.append((Step.NOTHING, letter, self.wire.queued))
         elif step in {Step.DATA, Step.NOTHING}:
@@ -254,6 +285,8 @@ class Connection:
 
     def _finish(self, letter: Letter, verdict: Verdict, desk: Desk) -> None:
         self.release(desk, doubt=False)  # all answers to the envelope behind it came
+        if verdict.then not in _GOES_ON:
+            raise Ended(verdict, letter)
         desk.settle(self, letter, verdict)
         if not self._expected and (following := desk.next_letter(self, behind=False)) is not None:
             self.begin(following)

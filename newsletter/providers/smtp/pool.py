@@ -23,9 +23,12 @@ class Pool:
     def __init__(self) -> None:
         #: Whether the server takes the parameters of RFC 3461 where it offers them.
         self.dsn = True
+        #: Behind which letters of a connection the server closed it without a word: nothing is put there any more.
+        self.silent_ends: set[int] = set()
         self._lock = threading.Lock()
         self._kept: list[Connection] = []
         self._lent = 0
+        self._opening = 0
         self._limit = 0
         self._limited_at = 0.0
         self._timer: threading.Timer | None = None
@@ -71,6 +74,17 @@ class Pool:
         """Tell whether there are connections, kept or lent."""
         with self._lock:
             return bool(self._kept) or self._lent > 0
+
+    def opening(self, connections: int) -> None:
+        """Count so many connections more (less) that are being opened."""
+        with self._lock:
+            self._opening += connections
+
+    @property
+    def opens_any(self) -> bool:
+        """Whether a connection is being opened, which may be why the server refused another one."""
+        with self._lock:
+            return self._opening > 0
 
     def at_most(self, wanted: int) -> int:
         """Return how many connections a call may have that wants so many."""
@@ -161,11 +175,14 @@ class Openings:
 
     def _open(self) -> None:
         result: Connection | ProviderRefused | Unreachable
+        self._pool.opening(1)
         try:
             result = Connection(self._server.connect())
             self._pool.lend()
         except (ProviderRefused, Unreachable) as error:
             result = error
+        finally:
+            self._pool.opening(-1)
         with self._lock:
             if not self._closed:
                 self._results.put(result)

@@ -70,6 +70,8 @@ class Sending:
         self._next_look = 0.0
         self._openings = Openings(server, pool)
         self._next_opening = 0.0
+        #: Whether it has let another call, which was just opening a connection, go first.
+        self._gave_way = False
         self._selector = selectors.DefaultSelector()
 
     def run(self) -> list[Outcome]:
@@ -94,7 +96,7 @@ class Sending:
         while self._waiting and self._over is None and connection.begun < self._mails_per_connection:
             at = self._waiting[0]
             alone = at in self._again
-            if behind and alone:
+            if behind and (alone or connection.begun in self._pool.silent_ends):
                 return None
             self._waiting.popleft()
             recipient = self._recipients[at]
@@ -164,7 +166,9 @@ class Sending:
         for result in self._openings.results():
             if isinstance(result, Connection):
                 self._take_up(result)
-            elif self._live or self._pool.has_any():
+            elif self._live or self._pool.has_any() or (self._pool.opens_any and not self._gave_way):
+                # Once only: calls that wait for each other's attempts would never end where the server is gone.
+                self._gave_way = True
                 log.info("%s takes no more connections: %s", self._server, result)
                 self._fewer()
             elif isinstance(result, ProviderRefused):
@@ -294,6 +298,8 @@ class Sending:
     def _lose(self, connection: Connection, why: str, *, but: Letter | None = None, slipped: bool = False) -> None:
         """Settle or return the letters of a connection that broke, and see whether it is worth going on."""
         stale = connection.kept and not connection.answers
+        if connection.in_doubt:
+            self._pool.silent_ends.add(connection.begun - 1)
         connection.release(self, doubt=connection.in_doubt)
         back: list[int] = []
         detail, hurt = why, False

@@ -13,6 +13,8 @@ from newsletter.providers.smtp.answers import Replies
 _READ = 65_536
 #: Pieces that one call of the operating system takes (IOV_MAX is 1,024 or more).
 _MOST_PIECES = 1_000
+#: What one record of TLS carries (RFC 8446 section 5.1): it is sent as a whole or not at all.
+_RECORD = 16_384
 #: What a socket says when it would have to wait.
 _LATER = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
@@ -31,9 +33,9 @@ class Wire:
         #: What is to be sent: pieces that were not tried yet, or the rest of what was.
         self._pieces: list[bytes] = []
         self._rest = memoryview(b"")
-        #: Bytes queued and sent since the connection is ours.
+        #: Bytes queued since the connection is ours; those that the network surely took.
         self.queued = 0
-        self._sent = 0
+        self.sent = 0
         self._offered = 0
         #: Why nothing more can come or go; "" while all is well.
         self.broken = ""
@@ -41,7 +43,7 @@ class Wire:
     @property
     def given(self) -> int:
         """How many bytes the other side may have. TLS may have sent what it has not reported yet."""
-        return self._offered if self._tls else self._sent
+        return self._offered if self._tls else self.sent
 
     @property
     def wants_to_write(self) -> bool:
@@ -55,26 +57,28 @@ class Wire:
 
     def flush(self) -> bool:
         """Send as much as the network takes now, and tell whether that was anything."""
-        before = self._sent
+        before = self.sent
         while self.wants_to_write and not self.broken:
             try:
-                self._sent += self._send()
+                self.sent += self._send()
             except _LATER:
                 break
             except OSError as error:
                 self.broken = str(error)
-        return self._sent > before
+        return self.sent > before
 
     def _send(self) -> int:
         """Give the network as much as it takes in one go and return how much that was."""
         if self._tls or self._rest or len(self._pieces) > _MOST_PIECES:
-            self._rest = memoryview(b"".join([self._rest, *self._pieces]))
-            self._pieces = []
-            self._offered = self.queued
-            sent = self.sock.send(self._rest)
+            if self._pieces:
+                self._rest = memoryview(b"".join([self._rest, *self._pieces]))
+                self._pieces = []
+            now = self._rest[:_RECORD] if self._tls else self._rest
+            self._offered = self.sent + len(now)
+            sent = self.sock.send(now)
             self._rest = self._rest[sent:]
             return sent
-        pieces, size = self._pieces, self.queued - self._sent
+        pieces, size = self._pieces, self.queued - self.sent
         sent = self.sock.sendmsg(pieces)
         self._pieces = []
         if sent < size:
