@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,25 +12,10 @@ import pytest
 from newsletter.cli import main
 from newsletter.cli.base import DONE, FAILED, IN_PART
 from tests.commands import CommandLine
+from tests.test_cli import Run, Said
 
 DATA = Path(__file__).parent / "data"
 READERS = ("ann", "bob", "cara", "dan", "eve")
-
-
-@dataclass(frozen=True)
-class Said:
-    """What a command printed."""
-
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        """Return standard output as JSON."""
-        return json.loads(self.out)
-
-
-Run = Callable[..., Said]
 
 
 @pytest.fixture(scope="module")

@@ -189,9 +189,11 @@ def test_a_lane_does_not_spin_while_a_domain_has_no_room(sqlite_database: Databa
         return now[0]
 
     post = Post(Scripted(), SIGNER, BASE, clock, name="x", limits=limits)
-    assert delivery.send(sqlite_database, issue_id, post, by_hand=False).tally.accepted == 3
+    report = delivery.send(sqlite_database, issue_id, post, by_hand=False)
+    assert (report.tally.accepted, report.why_waiting) == (3, "a rate in the settings is used up")
     now[0] += timedelta(minutes=2)
-    assert delivery.send(sqlite_database, issue_id, post, by_hand=False).tally.accepted == 3
+    report = delivery.send(sqlite_database, issue_id, post, by_hand=False)
+    assert (report.tally.accepted, report.why_waiting) == (3, "the rate for their domain is used up")
     now[0] += timedelta(hours=2)
     assert delivery.send(sqlite_database, issue_id, post, by_hand=False).tally.accepted == 6
 

@@ -150,8 +150,10 @@ def why_waiting(session: Session, issue: Issue) -> str:
             .limit(1)
         )
         return session.exec(query).first() or ""
+    if issue.next_try_at is not None and issue.scheduled_for is not None:
+        return "the provider made no batch for its time, which the log tells then, or a rate in the settings is used up"
     if issue.next_try_at is not None:
-        return "a rate in the settings is used up, or the provider makes no batch; the log says which"
+        return "a rate in the settings is used up"
     mine = select(Chunk).where(Chunk.issue_id == issue.id, Chunk.state == ChunkState.PLANNED)
     chunk = session.exec(mine.order_by(col(Chunk.not_before), col(Chunk.n)).limit(1)).first()
     if chunk is None or chunk.not_before is None:
