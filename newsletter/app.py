@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -21,6 +21,7 @@ from newsletter.render import Renderer
 from newsletter.settings import ProviderSettings, Settings, WindowSettings
 from newsletter.sources import Fetched, Previous, Source, load_source
 from newsletter.sources.http import Client
+from subscribers.hashes import KeyedHash
 from subscribers.tokens import Signer
 
 
@@ -68,12 +69,21 @@ class App:
     @cached_property
     def signer(self) -> Signer:
         """What signs readers' links. Raises ConfigurationError without a secret."""
+        return Signer(self._secrets)
+
+    @cached_property
+    def hashes(self) -> KeyedHash:
+        """What stands for addresses that must not be kept. Raises ConfigurationError without a secret."""
+        return KeyedHash(self._secrets)
+
+    @property
+    def _secrets(self) -> Sequence[str]:
         if not self.settings.secrets:
             raise ConfigurationError(
                 "No secret is set, so readers' links cannot be signed. `newsletter init` writes one into the settings; "
                 "or set NEWSLETTER_SECRETS to a JSON list with a random text of at least 32 characters."
             )
-        return Signer(self.settings.secrets)
+        return self.settings.secrets
 
     @cached_property
     def provider(self) -> Provider:

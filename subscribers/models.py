@@ -5,11 +5,15 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import JSON, Column, Index, Text, UniqueConstraint
+from sqlalchemy import JSON, Column, Index, Text, UniqueConstraint, false, text
 from sqlmodel import Field, SQLModel
 
 from subscribers.appendonly import keep_append_only
 from subscribers.columns import UtcDateTime, one_of, word_type
+
+#: What a row of before has in a column that came later.
+_EMPTY = {"server_default": text("''")}
+_FALSE = {"server_default": false()}
 
 
 class SubscriptionState(StrEnum):
@@ -36,6 +40,10 @@ class ConsentAction(StrEnum):
     JOINED = "joined"
     #: The reader left, or an admin removed them at their wish.
     LEFT = "left"
+    #: The reader changed how they are written to: paused, text only, their address. `wording` says what.
+    CHANGED = "changed"
+    #: Everything that says who the reader was is gone, at their wish.
+    ERASED = "erased"
 
 
 class SuppressionReason(StrEnum):
@@ -47,6 +55,8 @@ class SuppressionReason(StrEnum):
     COMPLAINT = "complaint"
     #: An admin put the address here, mostly because its owner asked.
     MANUAL = "manual"
+    #: The reader was erased: no import brings them back. They can sign up again themselves.
+    ERASED = "erased"
 
 
 class LetterKind(StrEnum):
@@ -56,6 +66,15 @@ class LetterKind(StrEnum):
     WELCOME = "welcome"
     #: They have left a list on the page.
     GOODBYE = "goodbye"
+
+
+class RequestKind(StrEnum):
+    """What a reader asked for that only the owner of an address may do: a mail with a link goes there first."""
+
+    #: To be written to at another address; the mail goes to that one.
+    ADDRESS = "address"
+    #: To see, take along or delete what is known of them; the mail goes to theirs.
+    DATA = "data"
 
 
 class FieldKind(StrEnum):
@@ -77,6 +96,8 @@ class MailingList(SQLModel, table=True):
     created_at: datetime = Field(sa_type=UtcDateTime)
     #: Since when nobody can join it and nothing is sent to it; its people and their evidence stay.
     archived_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    #: The list that its readers were moved to; who leaves this one by an old link leaves that one.
+    merged_into: int | None = Field(default=None)
 
 
 class Subscriber(SQLModel, table=True):
@@ -92,6 +113,14 @@ class Subscriber(SQLModel, table=True):
     address_key: str = Field(max_length=320, unique=True)
     name: str = Field(default="", max_length=200)
     created_at: datetime = Field(sa_type=UtcDateTime)
+    #: Of pages and of mails about the subscription; empty for the edition's.
+    language: str = Field(default="", max_length=35, sa_column_kwargs=_EMPTY)
+    #: Mails to this reader have no html.
+    text_only: bool = Field(default=False, sa_column_kwargs=_FALSE)
+    #: No issue is sent before this.
+    paused_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    #: Since when this row says nothing of who it was: no address, and a key that no address has.
+    erased_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
 class Subscription(SQLModel, table=True):
@@ -114,6 +143,12 @@ class Subscription(SQLModel, table=True):
     #: How often the reader's server put the confirmation mail off, and when it may be tried again.
     confirmation_tries: int = Field(default=0)
     confirmation_not_before: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    #: Gets one issue a month, the first, of an edition that offers it.
+    monthly: bool = Field(default=False, sa_column_kwargs=_FALSE)
+    #: The subscription whose confirmation mail asks about this one, too: one form, one mail (trust 2.1).
+    asked_with: int | None = Field(default=None, index=True)
+    #: What the form said of who asked: "language", and values by "field:" and the field's name. Kept once confirmed.
+    answers: dict[str, str] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True), nullable=True))
 
 
 class Tag(SQLModel, table=True):
@@ -186,15 +221,40 @@ class Letter(SQLModel, table=True):
     not_before: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
+class ReaderRequest(SQLModel, table=True):
+    """A mail with a link that a reader asked for on the preferences page; `done_at` is when the link was used."""
+
+    __tablename__ = "reader_request"
+    __table_args__ = (Index(None, "sent_at", "asked_at"), one_of("kind", RequestKind))
+
+    id: int = Field(default=None, primary_key=True)
+    #: Whose preferences link it was, and in whose edition's look the mail comes.
+    subscription_id: int = Field(foreign_key="subscription.id", index=True)
+    kind: RequestKind = Field(sa_type=word_type(RequestKind))
+    #: The new address, as `Subscriber` has its own; empty where the mail goes to the reader's.
+    address: str = Field(default="", max_length=320)
+    address_key: str = Field(default="", max_length=320)
+    asked_at: datetime = Field(sa_type=UtcDateTime)
+    sent_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    #: How often the reader's server put it off, and when it may be tried again.
+    tries: int = Field(default=0)
+    not_before: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    done_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
 class Consent(SQLModel, table=True):
-    """One line of evidence. Rows are only ever added; the database itself refuses changes (GDPR article 7(1))."""
+    """One line of evidence. Rows are only ever added; the database itself refuses changes (GDPR article 7(1)).
+
+    One change is possible: the network of somebody who is erased is emptied.
+    """
 
     __tablename__ = "consent"
     __table_args__ = (one_of("action", ConsentAction), Index(None, "subscriber_id", "list_id"))
 
     id: int = Field(default=None, primary_key=True)
     subscriber_id: int = Field(foreign_key="subscriber.id")
-    list_id: int = Field(foreign_key="mailing_list.id")
+    #: None for what is about no list, such as a new address.
+    list_id: int | None = Field(default=None, foreign_key="mailing_list.id")
     action: ConsentAction = Field(sa_type=word_type(ConsentAction))
     at: datetime = Field(sa_type=UtcDateTime)
     #: Where it happened: a page's address, "one-click", a file's name.
@@ -206,7 +266,10 @@ class Consent(SQLModel, table=True):
 
 
 class Suppression(SQLModel, table=True):
-    """An address that is never written to, whatever list it is on."""
+    """An address that is never written to, whatever list it is on.
+
+    Of somebody who was erased the key is "h:" and a keyed hash of the address (`hashes.KeyedHash`).
+    """
 
     __tablename__ = "suppression"
     __table_args__ = (one_of("reason", SuppressionReason),)
@@ -218,4 +281,4 @@ class Suppression(SQLModel, table=True):
     at: datetime = Field(sa_type=UtcDateTime)
 
 
-keep_append_only("consent")
+keep_append_only("consent", may_empty="network")

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Column, Index, Integer, Text, UniqueConstraint, text
+from sqlalchemy import JSON, BigInteger, Column, Index, Integer, Text, UniqueConstraint, false, text
 from sqlmodel import Field, SQLModel
 
 import subscribers.models  # noqa: F401 - foreign keys here name its tables; there is one metadata
@@ -71,6 +71,8 @@ class Chunk(SQLModel, table=True):
     not_before: datetime | None = Field(default=None, sa_type=UtcDateTime)
     #: The domain with a limit that its readers wait for; empty where they wait for several, or for none.
     waits_for: str = Field(default="", max_length=320, sa_column_kwargs={"server_default": text("''")})
+    #: Its readers asked for mails without html.
+    text_only: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
     worker: str = Field(default="", max_length=200)
     lease_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
 

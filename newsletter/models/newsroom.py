@@ -215,6 +215,10 @@ class Edition(SQLModel, table=True):
     #: Whether readers get a mail when they have joined, and when they have left on the page.
     welcome: bool = Field(default=True, sa_column_kwargs={"server_default": true()})
     goodbye: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
+    #: Whether readers may choose to get one issue a month, the first.
+    monthly: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
+    #: A segment, such as "-tag:staff": of the list only these readers get it. Empty: all.
+    audience: str = Field(default="", max_length=1000, sa_column_kwargs=_EMPTY)
     created_at: datetime = Field(sa_type=UtcDateTime)
     enabled: bool = Field(default=True)
 
