@@ -1,30 +1,40 @@
-"""Collect the fixed phrases of the templates into `messages.pot`, and bring the catalogues up to date with it.
+"""Collect the fixed phrases of mails and pages into `messages.pot`, and bring the catalogues up to date with it.
 
 `python scripts/words.py` writes; with `--check` it only says what is not up to date, and exits with 1. A phrase that
-changed a little keeps its translation, marked as fuzzy: mails show it in English until somebody has looked at it.
+changed a little keeps its translation, marked as fuzzy: it is shown in English until somebody has looked at it.
 """
 
 from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from babel.messages.catalog import Catalog
+from babel.messages.extract import extract
 from babel.messages.pofile import read_po, write_po
 from jinja2.ext import babel_extract
 
-EMAIL = Path(__file__).parent.parent / "templates" / "email"
-WORDS = EMAIL / "words"
+ROOT = Path(__file__).parent.parent
+EMAIL = ROOT / "templates" / "email"
+WEB = ROOT / "templates" / "web"
+#: Phrases of pages that stand in Python, marked with `phrase` or counted with `count`.
+CODE = [
+    ROOT / "newsletter" / "web",
+    ROOT / "newsletter" / "signup.py",
+    ROOT / "newsletter" / "signup",
+    ROOT / "newsletter" / "wording.py",
+]
 _OPTIONS = {"trimmed": "true", "silent": "false"}
 _FUNCTIONS = ("_", "gettext", "ngettext")
+_MARKS: dict[str, tuple[int, ...] | None] = {"phrase": None, "count": (1, 2)}
 
 
-def collected() -> Catalog:
-    """Return every phrase of the templates, in the order of the files."""
+def collected(templates: Path, code: Iterable[Path] = ()) -> Catalog:
+    """Return every phrase of the templates in a folder and of Python files, in the order of the files."""
     catalog = Catalog(fuzzy=False)
-    for file in _templates():
+    for file in _templates(templates):
         with file.open("rb") as opened:
             for _, function, phrase, _ in babel_extract(opened, _FUNCTIONS, [], _OPTIONS):
                 # Of a call with several arguments a tuple, with None for those that are no plain text.
@@ -32,6 +42,10 @@ def collected() -> Catalog:
                     text for text in ([phrase] if isinstance(phrase, str) else phrase or ()) if text is not None
                 ]
                 catalog.add((one, many[0]) if function == "ngettext" else one)
+    for file in code:
+        with file.open("rb") as opened:
+            for _, phrase, _, _ in extract("python", opened, keywords=_MARKS):
+                catalog.add(phrase)
     return catalog
 
 
@@ -52,24 +66,32 @@ def as_text(catalog: Catalog) -> bytes:
 
 def files() -> Iterator[tuple[Path, bytes]]:
     """Return every catalogue with what it should hold."""
-    template = collected()
-    yield WORDS / "messages.pot", as_text(template)
-    for file in sorted(WORDS.glob("*.po")):
-        with file.open("rb") as opened:
-            catalog = read_po(opened, locale=file.stem.replace("-", "_"), abort_invalid=True)
-        catalog.update(template)
-        yield file, as_text(catalog)
+    code = sorted(
+        file for place in CODE for file in (place.rglob("*.py") if place.is_dir() else [place]) if file.exists()
+    )
+    for folder, python in ((EMAIL, []), (WEB, code)):
+        template = collected(folder, python)
+        yield folder / "words" / "messages.pot", as_text(template)
+        for file in sorted((folder / "words").glob("*.po")):
+            with file.open("rb") as opened:
+                catalog = read_po(opened, locale=file.stem.replace("-", "_"), abort_invalid=True)
+            catalog.update(template)
+            yield file, as_text(catalog)
 
 
-def _templates() -> list[Path]:
-    return [file for file in sorted(EMAIL.rglob("*")) if file.suffix in {".html", ".txt"}]
+def _templates(folder: Path) -> list[Path]:
+    return [file for file in sorted(folder.rglob("*")) if file.suffix in {".html", ".txt"}]
 
 
 def main() -> None:
     """Write the catalogues, or check them."""
     outdated = [(file, text) for file, text in files() if not file.is_file() or file.read_bytes() != text]
     for file, text in outdated:
-        print(f"{file.name} is not up to date" if "--check" in sys.argv else f"Wrote {file.name}")
+        print(
+            f"{file.relative_to(ROOT)} is not up to date"
+            if "--check" in sys.argv
+            else f"Wrote {file.relative_to(ROOT)}"
+        )
         if "--check" not in sys.argv:
             file.write_bytes(text)
     if outdated and "--check" in sys.argv:

@@ -73,7 +73,9 @@ class Confirmed(StrEnum):
 
 
 @dataclass(frozen=True)
-class _Evidence:
+class Evidence:
+    """When and where something happened: `source` is a page's address, `wording` what the reader saw."""
+
     at: datetime
     source: str
     wording: str
@@ -105,8 +107,8 @@ def request(
     if not _insert_subscription(session, subscriber_id, list_id, now, pending):
         outcome = _ask_again(session, subscriber_id, list_id, now)
     if outcome.mail_due:
-        evidence = _Evidence(now, source, wording, network)
-        _record(session, ConsentAction.REQUESTED, subscriber_id, list_id, evidence)
+        evidence = Evidence(now, source, wording, network)
+        record(session, ConsentAction.REQUESTED, subscriber_id, list_id, evidence)
     return outcome
 
 
@@ -145,8 +147,8 @@ def confirm(
     if not changed:
         return Confirmed.ALREADY
     wording = _requested_wording(session, row)
-    evidence = _Evidence(now, source, wording, network)
-    _record(session, ConsentAction.CONFIRMED, row.subscriber_id, row.list_id, evidence)
+    evidence = Evidence(now, source, wording, network)
+    record(session, ConsentAction.CONFIRMED, row.subscriber_id, row.list_id, evidence)
     return Confirmed.NOW
 
 
@@ -156,8 +158,8 @@ def leave(session: Session, *, subscription_id: int, now: datetime, source: str,
     row = subscription(session, subscription_id)
     if row is None or not change_subscription(session, not_left, state=SubscriptionState.LEFT, changed_at=now):
         return False
-    evidence = _Evidence(now, source, "", network)
-    _record(session, ConsentAction.LEFT, row.subscriber_id, row.list_id, evidence)
+    evidence = Evidence(now, source, "", network)
+    record(session, ConsentAction.LEFT, row.subscriber_id, row.list_id, evidence)
     return True
 
 
@@ -217,7 +219,7 @@ def undo_leaving(
         return False
     if not change_subscription(session, this_leaving, state=SubscriptionState.CONFIRMED, changed_at=now):
         return False
-    _record(session, ConsentAction.JOINED, row.subscriber_id, row.list_id, _Evidence(now, source, wording, network))
+    record(session, ConsentAction.JOINED, row.subscriber_id, row.list_id, Evidence(now, source, wording, network))
     return True
 
 
@@ -245,8 +247,8 @@ def join(
         session, not_on_it, state=SubscriptionState.CONFIRMED, changed_at=now
     )
     if joined:
-        evidence = _Evidence(now, source, wording, network)
-        _record(session, ConsentAction.JOINED, subscriber_id, list_id, evidence)
+        evidence = Evidence(now, source, wording, network)
+        record(session, ConsentAction.JOINED, subscriber_id, list_id, evidence)
     return joined
 
 
@@ -277,6 +279,23 @@ def history(session: Session, subscriber_id: int) -> list[Consent]:
     """Return the evidence about one reader on all lists, oldest first."""
     statement = select(Consent).where(Consent.subscriber_id == subscriber_id)
     return list(session.exec(statement.order_by(col(Consent.id))))
+
+
+def record(
+    session: Session, action: ConsentAction, subscriber_id: int, list_id: int | None, evidence: Evidence
+) -> None:
+    """Add one line of evidence. The network is shortened here: no caller can store a whole IP address."""
+    session.add(
+        Consent(
+            subscriber_id=subscriber_id,
+            list_id=list_id,
+            action=action,
+            at=evidence.at,
+            source=one_line(evidence.source, _SOURCE_LIMIT),
+            wording=evidence.wording,
+            network=shorten_network(evidence.network),
+        )
+    )
 
 
 def shorten_network(ip: str) -> str:
@@ -357,18 +376,3 @@ def _requested_wording(session: Session, row: Subscription) -> str:
         Consent.action == ConsentAction.REQUESTED,
     )
     return session.exec(asked.order_by(col(Consent.id).desc()).limit(1)).first() or ""
-
-
-def _record(session: Session, action: ConsentAction, subscriber_id: int, list_id: int, evidence: _Evidence) -> None:
-    """Add one line of evidence. The network is shortened here: no caller can store a whole IP address."""
-    session.add(
-        Consent(
-            subscriber_id=subscriber_id,
-            list_id=list_id,
-            action=action,
-            at=evidence.at,
-            source=one_line(evidence.source, _SOURCE_LIMIT),
-            wording=evidence.wording,
-            network=shorten_network(evidence.network),
-        )
-    )

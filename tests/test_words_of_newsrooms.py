@@ -225,7 +225,7 @@ def test_what_can_be_shown_is_no_problem(text: str, tmp_path: Path) -> None:
 
 
 def test_our_own_catalogues_have_no_problems() -> None:
-    assert problems(WORDS) == []
+    assert problems(WORDS, WORDS) == []
 
 
 @pytest.mark.parametrize("tag", ["de-AT", "de_AT", "DE-at"])

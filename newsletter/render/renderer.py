@@ -108,7 +108,8 @@ class Renderer:
 
     def catalogue_problems(self, look: str = "") -> tuple[str, ...]:
         """Return what is wrong with a newsroom's own catalogues, an edition's too when `look` names its templates."""
-        return tuple(sentence for folder in self._folders(look) for sentence in problems(folder / "words"))
+        ours = templates_folder() / "email" / "words"
+        return tuple(sentence for folder in self._folders(look) for sentence in problems(folder / "words", ours))
 
     def _folders(self, look: str) -> list[Path]:
         own = [self._override / "editions" / look, self._override] if self._override and look else [self._override]

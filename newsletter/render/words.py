@@ -19,7 +19,6 @@ from babel.messages.pofile import PoFileError, PoFileParser
 
 from newsletter.errors import ConfigurationError
 from newsletter.render.language import Language
-from newsletter.resources import templates_folder
 
 #: The language that the phrases in the templates are written in.
 _SOURCE = "en"
@@ -32,10 +31,14 @@ _COUNT = "num"
 
 @dataclass(frozen=True)
 class Words:
-    """The phrases of one language; `missing` are those that it shows in English, in the order of the catalogue."""
+    """The phrases of one language; `missing` are those that it shows in English, in the order of the catalogue.
+
+    `none_there` is True where nothing at all is translated.
+    """
 
     translations: NullTranslations
     missing: tuple[str, ...]
+    none_there: bool = False
 
     @classmethod
     def of(cls, language: Language, folders: Sequence[Path]) -> Words:
@@ -48,16 +51,19 @@ class Words:
         translations = NullTranslations()
         translated: set[str] = set()
         for file in reversed([file for folder in folders for file in _files(folder, language)]):
-            catalog, closer = _usable(file, language)
+            catalog, closer = _usable(file, language, folders[-1])
             closer.add_fallback(translations)
             translations = closer
             translated |= {phrase for phrase, done in _phrases(catalog).items() if done}
         wanted = [] if language.primary == _SOURCE else _phrases(_read(folders[-1] / "messages.pot", language)[0])
-        return cls(translations, tuple(phrase for phrase in wanted if phrase not in translated))
+        missing = tuple(phrase for phrase in wanted if phrase not in translated)
+        return cls(translations, missing, none_there=not translated)
 
 
-def problems(folder: Path) -> list[str]:
+def problems(folder: Path, ours: Path) -> list[str]:
     """Return what is wrong with the catalogues in a folder, as sentences that name file and phrase.
+
+    `ours` is the folder with all our phrases of the same kind, mails' or pages'.
 
     These are files that are named after no language or after one twice, that cannot be read, and phrases with
     placeholders that do not exist, with some of their plural forms only, or translated in two ways. Phrases that we do
@@ -72,7 +78,7 @@ def problems(folder: Path) -> list[str]:
         language = Language.of(tag)
         try:
             _files(folder, language)
-            found += _wrong(file, _read(file, language)[0])
+            found += _wrong(file, _read(file, language)[0], ours)
         except ConfigurationError as error:
             found.append(str(error))
     return list(dict.fromkeys(found))
@@ -94,10 +100,10 @@ def _files(folder: Path, language: Language) -> list[Path]:
     return files
 
 
-def _usable(file: Path, language: Language) -> tuple[Catalog, NullTranslations]:
+def _usable(file: Path, language: Language, ours: Path) -> tuple[Catalog, NullTranslations]:
     """Return a catalogue with what is translated in it whole, and the same fit to be asked."""
     catalog, translations = _read(file, language)
-    for sentence in _wrong(file, catalog):
+    for sentence in _wrong(file, catalog, ours):
         raise ConfigurationError(sentence)
     return catalog, translations
 
@@ -135,7 +141,7 @@ def _read(file: Path, language: Language) -> tuple[_Noted, NullTranslations]:
         raise ConfigurationError(f"{file} is no catalogue of words: {error}") from error
 
 
-def _wrong(file: Path, catalog: _Noted) -> Iterator[str]:
+def _wrong(file: Path, catalog: _Noted, ours: Path) -> Iterator[str]:
     """Yield a sentence for each phrase of a catalogue that could not be shown as it is written."""
     for phrase in dict.fromkeys(catalog.repeated):
         yield f"{file}: “{phrase}” is translated twice, and differently. Keep one of them."
@@ -144,7 +150,7 @@ def _wrong(file: Path, catalog: _Noted) -> Iterator[str]:
             continue
         one, *many = _forms(message.id)
         yield from (f"{file}: “{one}” {sentence}" for sentence in _wrong_forms(message, forms))
-        if bool(many) is not _counts().get(one, bool(many)):
+        if bool(many) is not _counts(ours).get(one, bool(many)):
             yield f"{file}: “{one}” {_MISCOUNTED[bool(many)]}"
 
 
@@ -170,9 +176,9 @@ def _wrong_forms(message: Message, forms: Sequence[str]) -> Iterator[str]:
 
 
 @cache
-def _counts() -> dict[str, bool]:
+def _counts(ours: Path) -> dict[str, bool]:
     """Return each of our phrases, and whether it has a plural."""
-    catalog, _ = _read(templates_folder() / "email" / "words" / "messages.pot", Language.of(_SOURCE))
+    catalog, _ = _read(ours / "messages.pot", Language.of(_SOURCE))
     return {_forms(message.id)[0]: message.pluralizable for message in catalog if message.id}
 
 

@@ -227,6 +227,7 @@ def _reader_page(site: Site, name: str, reader: ReaderShown, **values: object) -
     editions = reader.about.editions
     return site.pages.page(
         name,
+        wording=None,
         address=reader.address,
         about=reader.about,
         edition=editions[0] if editions else None,

@@ -14,12 +14,14 @@ from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
 from fastapi.responses import HTMLResponse
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
 
 from newsletter.db import Database
 from newsletter.providers import Provider
 from newsletter.render import Renderer
 from newsletter.resources import templates_folder
+from newsletter.wording import Wording, Wordings
 from subscribers.tokens import Signer
 
 
@@ -31,20 +33,29 @@ class Pages:
 
     def __init__(self, base_url: str, override: Path | None = None) -> None:
         self.root = urlsplit(base_url).path.rstrip("/")
+        self.wordings = Wordings(override)
         self._loader = FileSystemLoader([*([override] if override else []), templates_folder() / "web"])
         self._environment = Environment(
-            loader=self._loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+            loader=self._loader,
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            extensions=["jinja2.ext.i18n"],
         )
+        translate = (_gettext, _ngettext)
+        self._environment.install_gettext_callables(*translate, newstyle=True)  # type: ignore[attr-defined] # the extension's
         self._environment.filters["capitalize_first"] = _capitalize_first
         self._environment.globals |= {"root": self.root, "stylesheet": self.stylesheet_path, "edition": None}
 
-    def html(self, name: str, **values: object) -> str:
-        """Return template `name`, filled in."""
-        return self._environment.get_template(f"{name}.html").render(values)
+    def html(self, name: str, wording: Wording | None = None, **values: object) -> str:
+        """Return template `name`, filled in, in the language of `wording`; English without one."""
+        wording = wording or self.wordings.of("en")
+        return self._environment.get_template(f"{name}.html").render(values | {"wording": wording})
 
-    def page(self, name: str, **values: object) -> HTMLResponse:
+    def page(self, name: str, wording: Wording | None = None, **values: object) -> HTMLResponse:
         """Return the answer that shows template `name`."""
-        return HTMLResponse(self.html(name, **values))
+        return HTMLResponse(self.html(name, wording, **values))
 
     @cached_property
     def stylesheet(self) -> str:
@@ -56,6 +67,16 @@ class Pages:
         """Where the style sheet is; the path changes with its content, so that browsers may keep it for long."""
         version = hashlib.sha256(self.stylesheet.encode()).hexdigest()[:12]
         return f"{self.root}/static/pages.css?v={version}"
+
+
+@pass_context
+def _gettext(context: Context, phrase: str) -> str:
+    return str(context["wording"].words.translations.gettext(phrase))
+
+
+@pass_context
+def _ngettext(context: Context, one: str, many: str, number: int) -> str:
+    return str(context["wording"].words.translations.ngettext(one, many, number))
 
 
 def _capitalize_first(text: str) -> str:
