@@ -75,11 +75,11 @@ def check_bytes(data: bytes) -> None:
 
 
 @settings(max_examples=200, deadline=None)
-@given(text=parts("text"), html=parts("html"), values=READERS)
+@given(text=parts("text"), html=parts("html").filter(bool), values=READERS)
 @example(text=hole_tag(NONCE, "name"), html=hole_tag(NONCE, "name", html=True), values=dict.fromkeys(VALUES, ""))
-@example(text="é" * 9 + hole_tag(NONCE, "name") * 3, html="", values=dict.fromkeys(VALUES, ""))
+@example(text="é" * 9 + hole_tag(NONCE, "name") * 3, html="x", values=dict.fromkeys(VALUES, ""))
 @example(
-    text="橋" + hole_tag(NONCE, "name") + "ab" + hole_tag(NONCE, "name"), html="", values=dict.fromkeys(VALUES, "x")
+    text="橋" + hole_tag(NONCE, "name") + "ab" + hole_tag(NONCE, "name"), html="x", values=dict.fromkeys(VALUES, "x")
 )
 def test_any_mail_comes_back_as_it_went_in(text: str, html: str, values: Mapping[str, str]) -> None:
     mail = make_mail(text=text, html=html)
@@ -92,6 +92,24 @@ def test_any_mail_comes_back_as_it_went_in(text: str, html: str, values: Mapping
         payload = parsed[subtype].get_payload(decode=True)
         assert isinstance(payload, bytes)
         assert payload.decode() == expected(mail, kind, values)
+
+
+@settings(max_examples=200, deadline=None)
+@given(text=parts("text"), values=READERS)
+@example(text="x", values=dict.fromkeys(VALUES, ""))
+@example(text="x\n\n", values=dict.fromkeys(VALUES, ""))
+@example(text="橋" * 20 + hole_tag(NONCE, "name") + "\n\n", values=dict.fromkeys(VALUES, ""))
+def test_text_alone_comes_back_as_it_went_in(text: str, values: Mapping[str, str]) -> None:
+    """U7: one part, whose fields are the message's. How many empty lines there are at its end makes no difference."""
+    mail = make_mail(text=text).text_alone
+    data = build(mail, Recipient("d1", "ada@example.org", "Ada", values), date=DATE)
+    check_bytes(data)
+    assert data.endswith(b"\r\n")
+    message = message_from_bytes(data, policy=email.policy.compat32)
+    assert (message.get_content_type(), message.is_multipart()) == ("text/plain", False)
+    payload = message.get_payload(decode=True)
+    assert isinstance(payload, bytes)
+    assert payload.decode().rstrip("\r\n") == expected(mail, "text", values).rstrip("\r\n")
 
 
 @pytest.mark.parametrize("end", [" \n", "\t\n", " ", ".\n", "=\n", "é \n", "\n.\n"], ids=repr)

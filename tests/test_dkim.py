@@ -36,6 +36,9 @@ MAILS = {
     "no reply-to": make_mail(sender=make_mail().sender.__class__("Fens", "weekly@news.example.org")),
     "blanks": make_mail(text="a  b\t\tc   \n  x \n\n\n", html="<p>  a\t b  </p>  \n\n\n"),
     "base64": make_mail(text="橋が再び開通した。" * 100, html="<p>Міст знову відкрито.</p>" * 50),
+    "text alone": make_mail(text="Ely\n\nThe bridge  is open. \n\n\n").text_alone,
+    "text alone in base64": make_mail(text="橋が再び開通した。" * 100 + "\n\n\n").text_alone,
+    "text alone with holes": make_mail().text_alone,
     "long headers": make_mail(subject="Відключення світла: що змінюється для мешканців " * 5),
 }
 

@@ -19,8 +19,8 @@ from sqlmodel import Session, SQLModel, col, func, select
 from newsletter.db import Database
 from newsletter.delivery import rates
 from newsletter.delivery.rates import NO_LIMITS, Allowance, Limits, WarmUp, Windows
-from newsletter.delivery.windows import TOTAL
 from newsletter.models import RateUse
+from newsletter.windows import TOTAL
 from tests.databases import created_database
 
 NOW = datetime(2026, 11, 22, 12, 0, 59, 999_000, tzinfo=UTC)

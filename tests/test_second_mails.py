@@ -27,7 +27,6 @@ from newsletter.delivery.planning import plan
 from newsletter.delivery.rates import Limits, Windows
 from newsletter.delivery.restoring import take_up
 from newsletter.delivery.undoing import undo
-from newsletter.delivery.windows import TOTAL
 from newsletter.delivery.workers import at_work, here, is_gone
 from newsletter.errors import Refused
 from newsletter.feedback import reported, take_in
@@ -36,6 +35,7 @@ from newsletter.models import AttemptOutcome, Chunk, Delivery, DeliveryState, Is
 from newsletter.providers.events import Event
 from newsletter.render import Renderer
 from newsletter.schedule import _hold_overdue
+from newsletter.windows import TOTAL
 from subscribers import consent
 from subscribers.models import Subscriber, Subscription
 from tests import waiting

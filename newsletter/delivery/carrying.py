@@ -188,7 +188,7 @@ class Lane:
                 why = "the worker slept, and its claim is over"
                 outcomes = outcome_for_all(recipients, Status.NOT_TRIED, why)
             else:
-                outcomes = self._hand_over(recipients, terms, watcher)
+                outcomes = self._hand_over(claimed, recipients, terms, watcher)
         except ProviderRefused as error:
             return self._refused(claimed, terms, error)
         except Exception as error:
@@ -205,9 +205,12 @@ class Lane:
                 watcher.close()
         return self._record(claimed, outcomes, terms) or self._fall_back("out of reach or busy")
 
-    def _hand_over(self, recipients: list[Recipient], terms: Terms, watcher: Watcher | None) -> list[Outcome]:
+    def _hand_over(
+        self, claimed: Claim, recipients: list[Recipient], terms: Terms, watcher: Watcher | None
+    ) -> list[Outcome]:
         """Give the readers to the provider. What it answers is in the journal before it is in the ledger."""
-        provider, mail = self._carrier.provider, self._job.mail
+        provider = self._carrier.provider
+        mail = self._job.mail.text_alone if claimed.text_only else self._job.mail
         if watcher and isinstance(provider, Watched) and not terms.batch:
             return provider.send_watched(mail, recipients, watcher)
         if watcher:

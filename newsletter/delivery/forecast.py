@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,9 +13,9 @@ from sqlalchemy import ColumnElement, Integer, and_, cast, exists, func, or_
 from sqlalchemy import select as select_columns
 from sqlmodel import Session, col, select
 
-from newsletter.delivery import windows
+from newsletter import windows
+from newsletter.delivery.audience import audience, audience_size, besides, receivers
 from newsletter.delivery.carrying import Carrier
-from newsletter.delivery.planning import audience_size
 from newsletter.delivery.rates import Limits, Windows
 from newsletter.delivery.undoing import last_moment
 from newsletter.delivery.warm_up import ceiling
@@ -23,7 +23,7 @@ from newsletter.errors import Refused
 from newsletter.models import Delivery, DeliveryState, Edition, Issue, IssueState
 from newsletter.providers import Provider, Scheduling
 from subscribers.models import MailingList, Subscriber, Subscription, SubscriptionState
-from subscribers.suppression import is_suppressed, may_receive
+from subscribers.suppression import is_suppressed
 
 #: An issue is handed over in advance only when it can be taken back for so long after that (trust 3.3).
 UNDO_AT_LEAST = timedelta(minutes=20)
@@ -46,6 +46,11 @@ class Forecast:
     suppressed: int
     pending: int
     left: int
+    #: Could be written to, and do not get this one: they pause, get one issue a month and not this one, or are not in
+    #: the edition's audience. Of an issue that is planned, as it would be planned now.
+    paused: int
+    not_due: int
+    outside: int
     list_name: str
     provider: str
     chunk_size: int
@@ -62,10 +67,13 @@ class Forecast:
     undo_until: datetime | None
 
 
-def forecast(session: Session, issue: Issue, carrier: Carrier, now: datetime, *, most: int = 10) -> Forecast:
+def forecast(
+    session: Session, issue: Issue, carrier: Carrier, now: datetime, *, ahead: bool = False, most: int = 10
+) -> Forecast:
     """Return what sending an issue now would do; the `most` frequent domains are counted by themselves.
 
-    Raises Refused when the issue is not approved, or is not what was approved; reads only.
+    `ahead`, it would be handed over now to be sent at its time. Raises Refused when the issue is not approved, is not
+    what was approved, or nobody can tell whom its edition means; reads only.
     """
     provider = carrier.provider
     edition = session.get_one(Edition, issue.edition_id)
@@ -75,10 +83,11 @@ def forecast(session: Session, issue: Issue, carrier: Carrier, now: datetime, *,
     if issue.state is IssueState.CANCELLED:
         raise Refused(f"{name} was cancelled: {issue.reason}. Nobody else gets it.")
     mail = issue.frozen_mail()
-    domains = _domains(session, _due(issue, edition))
+    at = issue.send_at if ahead else max(now, issue.scheduled_for or now)
+    domains = _domains(session, _due(session, issue, edition, at))
     readers = sum(domains.values())
     mailing_list = session.get_one(MailingList, edition.list_id)
-    of_list = _of_list(session, edition.list_id)
+    of_list = _of_list(session, edition.list_id) | asdict(besides(session, issue, edition, at))
     at_least = _at_least(session, issue, carrier, domains)
     not_ahead = why_not_ahead(provider, issue.send_at, now, readers, at_least)
     can_wait = isinstance(provider, Scheduling) and not not_ahead
@@ -104,10 +113,10 @@ def forecast(session: Session, issue: Issue, carrier: Carrier, now: datetime, *,
 def may_go_ahead(session: Session, issue: Issue, edition: Edition, carrier: Carrier, now: datetime) -> bool:
     """Tell whether an approved issue can be handed over in advance, to all readers it would go to now."""
     if carrier.limits:
-        domains = _domains(session, _due(issue, edition))
+        domains = _domains(session, _due(session, issue, edition, issue.send_at))
         readers, at_least = sum(domains.values()), _at_least(session, issue, carrier, domains)
     else:
-        readers, at_least = audience_size(session, edition), timedelta(0)
+        readers, at_least = audience_size(session, issue, edition, issue.send_at), timedelta(0)
     return not why_not_ahead(carrier.provider, issue.send_at, now, readers, at_least)
 
 
@@ -179,14 +188,15 @@ def _most_so_far(session: Session, carrier: Carrier, sender: str) -> int:
     return max((count for _, _, _, count in windows.counted(session, [(scope, windows.DAY)])), default=0)
 
 
-def _due(issue: Issue, edition: Edition) -> Any:
+def _due(session: Session, issue: Issue, edition: Edition, at: datetime) -> Any:
     """Return the addresses that would be sent to: of the audience, unless they have a delivery that is settled."""
-    audience = may_receive(edition.list_id).subquery()
-    mine = and_(col(Delivery.subscriber_id) == audience.c.subscriber_id, col(Delivery.issue_id) == issue.id)
+    is_planned_first = issue.state is IssueState.APPROVED
+    readers = (audience if is_planned_first else receivers)(session, issue, edition, at).subquery()
+    mine = and_(col(Delivery.subscriber_id) == readers.c.subscriber_id, col(Delivery.issue_id) == issue.id)
     planned: ColumnElement[bool] = exists().where(mine, col(Delivery.state) == DeliveryState.PLANNED)
-    if issue.state is IssueState.APPROVED:  # who joined since is added when it is planned
+    if is_planned_first:  # who joined since is added
         planned = or_(planned, ~exists().where(mine))
-    return select_columns(audience.c.address).where(planned)
+    return select_columns(readers.c.address).where(planned)
 
 
 def _domains(session: Session, addresses: Any) -> Counter[str]:

@@ -7,8 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from sqlalchemy import select as select_columns
 from sqlmodel import Session, col, func, select
 
+from newsletter import engagement
+from newsletter.delivery.audience import is_first_of_month
 from newsletter.delivery.ledger.recording import TAKEN_AS_SENT
 from newsletter.delivery.ledger.rows import CANCELLED, CANCELLING, DUPLICATE, EVENT, JOURNAL, PROVIDER, RELEASED, WORKER
 from newsletter.delivery.names import name_of
@@ -24,7 +27,7 @@ from newsletter.models import (
     IssueState,
     ReportedEvent,
 )
-from subscribers import suppression
+from subscribers import segments, suppression
 from subscribers.addresses import parse_address
 from subscribers.models import Consent, MailingList, Subscriber, Subscription, SubscriptionState
 
@@ -100,7 +103,7 @@ def histories(session: Session, issue: Issue, address: str, now: datetime) -> li
         mine |= col(Delivery.subscriber_id) == person.id
     query = select(Delivery).where(Delivery.issue_id == issue.id, mine).order_by(col(Delivery.id))
     found = [_of_delivery(session, issue, row, now) for row in session.exec(query)]
-    return found or [_not_in_audience(session, issue, address, person)]
+    return found or [_not_in_audience(session, issue, address, person, now)]
 
 
 def _of_delivery(session: Session, issue: Issue, row: Delivery, now: datetime) -> History:
@@ -233,7 +236,7 @@ def _reported(row: Delivery, events: Sequence[ReportedEvent]) -> str:
     return f", reported {_REPORTED[kind]}{f' on {_time(max(times))}' if times else ''}"
 
 
-def _not_in_audience(session: Session, issue: Issue, address: str, person: Subscriber | None) -> History:
+def _not_in_audience(session: Session, issue: Issue, address: str, person: Subscriber | None, now: datetime) -> History:
     edition = session.get_one(Edition, issue.edition_id)
     mailing_list = session.get_one(MailingList, edition.list_id)
     key = parse_address(address).key
@@ -250,12 +253,40 @@ def _not_in_audience(session: Session, issue: Issue, address: str, person: Subsc
     ).all()
     lines = tuple(Line(one.at, f"{one.action} (list {mailing_list.slug})", one.source) for one in consents)
     chosen_at = _chosen_at(session, issue)
-    why_not = _why_not_chosen(session, mailing_list, person, chosen_at)
+    why_not = (
+        _why_not_chosen(session, mailing_list, person)
+        or _not_wanted(session, issue, edition, person, now)
+        or _not_meant(session, edition, person, now)
+        or _too_late(session, mailing_list, person, chosen_at)
+    )
     answer = f"{verdict}: {why_not}" if why_not else "would get it as things stand; its readers are not chosen yet"
     return History(person.address, answer, lines=lines)
 
 
-def _why_not_chosen(session: Session, mailing_list: MailingList, person: Subscriber, chosen_at: datetime | None) -> str:
+def _not_meant(session: Session, edition: Edition, person: Subscriber, now: datetime) -> str:
+    """Return that the edition goes to others of its list, where its audience says so as things stand."""
+    if not edition.audience:
+        return ""
+    try:
+        meant = segments.readers(session, edition.audience, engagement.terms(now), now=now).subquery()
+    except segments.SegmentError:
+        return f"the audience of {edition.slug}, {edition.audience!r}, cannot be understood"
+    found = session.execute(select_columns(meant.c[0]).where(meant.c[0] == person.id)).first()
+    return "" if found else f"{edition.slug} goes to others of its list: its audience is {edition.audience!r}"
+
+
+def _not_wanted(session: Session, issue: Issue, edition: Edition, person: Subscriber, now: datetime) -> str:
+    """Return that the reader does not want this issue: a pause that lasts, or one issue a month."""
+    if person.paused_until is not None and person.paused_until > now:
+        return f"asked for a pause, until {_time(person.paused_until)}"
+    mine = (Subscription.subscriber_id == person.id, Subscription.list_id == edition.list_id)
+    once_a_month = edition.monthly and session.exec(select(Subscription.monthly).where(*mine)).one()
+    if once_a_month and not is_first_of_month(session, issue, edition):
+        return "asked for one issue a month, and this is not its first"
+    return ""
+
+
+def _why_not_chosen(session: Session, mailing_list: MailingList, person: Subscriber) -> str:
     """Return why a known reader has no delivery of an issue; "" when they would have one if it was sent now."""
     mine = (Subscription.subscriber_id == person.id, Subscription.list_id == mailing_list.id)
     subscription = session.exec(select(Subscription).where(*mine)).one_or_none()
@@ -269,8 +300,16 @@ def _why_not_chosen(session: Session, mailing_list: MailingList, person: Subscri
     stopped = suppression.find(session, person.address_key)
     if stopped is not None:
         return f"the address is suppressed since {_time(stopped.at)} ({stopped.reason})"
+    return ""
+
+
+def _too_late(session: Session, mailing_list: MailingList, person: Subscriber, chosen_at: datetime | None) -> str:
+    """Return why somebody on the list was not chosen when the readers were; "" when they are not chosen yet."""
     if chosen_at is None:
         return ""
+    mine = (Subscription.subscriber_id == person.id, Subscription.list_id == mailing_list.id)
+    subscription = session.exec(select(Subscription).where(*mine)).one()
+    since = _time(subscription.changed_at)
     chosen = f"the readers were chosen on {_time(chosen_at)}"
     is_late = subscription.changed_at > chosen_at
     return f"on the list since {since}, {'after' if is_late else 'but could not be written to when'} {chosen}"

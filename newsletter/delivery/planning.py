@@ -1,4 +1,4 @@
-"""Freezing an issue's audience: one delivery for each confirmed reader, made by the database in one statement."""
+"""Freezing an issue's audience: one delivery for each reader it goes to, made by the database in a few statements."""
 
 from __future__ import annotations
 
@@ -6,48 +6,89 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import Select, func, literal
+from sqlalchemy import Select, exists, func, literal
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col, select
 
+from newsletter.delivery.audience import audience, besides, receivers
+from newsletter.delivery.ledger.rows import change
 from newsletter.errors import Refused
 from newsletter.models import Chunk, ChunkState, Delivery, DeliveryState, Edition, Issue, IssueState
 from subscribers.columns import UtcDateTime
 from subscribers.lists import is_archived
-from subscribers.suppression import may_receive
+from subscribers.models import Subscriber
+
+_OUTSIDE = "the edition means other readers by now"
 
 
-def plan(session: Session, issue: Issue, chunk_size: int, now: datetime) -> int:
-    """Freeze the audience of an approved issue: one delivery for each confirmed reader, in chunks. Returns how many.
+def plan(session: Session, issue: Issue, chunk_size: int, now: datetime, *, at: datetime | None = None) -> int:
+    """Freeze the audience of an approved issue: one delivery for each of its readers, in chunks. Returns how many.
 
-    Half of it is nothing: deliveries, chunks and the number expected are one transaction (trust 2.1). Where the issue
-    was taken back before (undo), its deliveries stay, and who has joined since is added. Raises Refused when the list
-    has nobody to write to; then nothing is changed.
+    `at` is when it is sent, where that is later: whose pause is over by then gets it. Who wants text alone is in chunks
+    of their own. Half of it is nothing: deliveries, chunks and the number expected are one transaction (trust 2.1).
+    Where the issue was taken back before (undo), its deliveries stay, who has joined since is added, and whom the
+    edition means no more drops out. Raises Refused when there is nobody to write to, and BrokenAudience; then nothing
+    is changed.
     """
     edition = session.get_one(Edition, issue.edition_id)
-    first = session.exec(select(func.coalesce(func.max(Chunk.n) + 1, 0)).where(Chunk.issue_id == issue.id)).one()
-    columns = _delivery_columns(issue.id, may_receive(edition.list_id), first, chunk_size, now)
-    # SQLite's grammar needs a WHERE between SELECT and ON CONFLICT.
-    rows: Any = sa.select(*columns.values()).where(literal(1) == 1)
-    _insert_from(session, Delivery, tuple(columns), rows, ["issue_id", "subscriber_id"])
+    readers = audience(session, issue, edition, at or now)
+    first = _next_chunk(session, issue)
+    if first:
+        _drop_outside(session, issue, edition, now)
+    for text_only in _forms(session):
+        of_form = readers.where(col(Subscriber.text_only).is_(text_only))
+        columns = _delivery_columns(issue.id, of_form, first, chunk_size, now)
+        # SQLite's grammar needs a WHERE between SELECT and ON CONFLICT.
+        rows: Any = sa.select(*columns.values()).where(literal(1) == 1)
+        _insert_from(session, Delivery, tuple(columns), rows, ["issue_id", "subscriber_id"])
+        _add_chunks(session, issue, first, text_only=text_only)
+        first = _next_chunk(session, issue)
     planned = session.exec(select(func.count()).select_from(Delivery).where(Delivery.issue_id == issue.id)).one()
     if not planned:
-        raise Refused(_why_nobody(session, edition))
-    beginning = literal(ChunkState.PLANNED.value), literal(0), literal("")
-    mine = (col(Delivery.issue_id) == issue.id, col(Delivery.chunk) >= first)
-    chunks: Any = sa.select(literal(issue.id), col(Delivery.chunk), *beginning).where(*mine).distinct()
-    _insert_from(session, Chunk, ("issue_id", "n", "state", "tries", "worker"), chunks, ["issue_id", "n"])
+        raise Refused(_why_nobody(session, issue, edition, at or now))
     issue.state, issue.expected, issue.sending_since, issue.reason = IssueState.SENDING, planned, now, ""
     session.add(issue)
     session.flush()
     return planned
 
 
-def _why_nobody(session: Session, edition: Edition) -> str:
+def _forms(session: Session) -> tuple[bool, ...]:
+    """Return which forms of mail, with html and text alone, readers want: mostly nobody wants the second."""
+    anybody = session.exec(select(exists().where(col(Subscriber.text_only).is_(True)))).one()
+    return (False, True) if anybody else (False,)
+
+
+def _next_chunk(session: Session, issue: Issue) -> int:
+    return session.exec(select(func.coalesce(func.max(Chunk.n) + 1, 0)).where(Chunk.issue_id == issue.id)).one()
+
+
+def _drop_outside(session: Session, issue: Issue, edition: Edition, now: datetime) -> None:
+    """Let who was planned before drop out where the edition's audience was changed meanwhile.
+
+    Whoever left or pauses drops out at the claim, as always.
+    """
+    if not edition.audience:
+        return
+    meant = audience(session, issue, edition, None).subquery()
+    wanted = receivers(session, issue, edition, None).subquery()
+    mine = (Delivery.issue_id == issue.id, Delivery.state == DeliveryState.PLANNED)
+    is_meant = exists().where(meant.c.subscriber_id == col(Delivery.subscriber_id))
+    is_wanted = exists().where(wanted.c.subscriber_id == col(Delivery.subscriber_id))
+    where = (*mine, is_wanted, ~is_meant)
+    change(session, where, state=DeliveryState.SUPPRESSED, detail=_OUTSIDE, changed_at=now)
+
+
+def _why_nobody(session: Session, issue: Issue, edition: Edition, at: datetime) -> str:
     if is_archived(session, edition.list_id):
         return (
             f"The list of {edition.name} is archived, so nothing is sent to it. `newsletter list unarchive` opens it "
             "again; `newsletter edition set` gives the edition another list."
+        )
+    others = besides(session, issue, edition, at)
+    if any((others.paused, others.not_due, others.outside)):
+        return (
+            f"Nobody on the list of {edition.name} gets this issue: {others.paused} pause, {others.not_due} get the "
+            f"first issue of a month only, {others.outside} are outside the edition's audience."
         )
     return (
         f"Nobody on the list of {edition.name} can be written to yet. "
@@ -55,10 +96,12 @@ def _why_nobody(session: Session, edition: Edition) -> str:
     )
 
 
-def audience_size(session: Session, edition: Edition) -> int:
-    """Return how many readers an issue would go to now."""
-    audience = may_receive(edition.list_id).subquery()
-    return session.exec(select(func.count()).select_from(audience)).one()
+def _add_chunks(session: Session, issue: Issue, first: int, *, text_only: bool) -> None:
+    """Add the chunks of the deliveries that were just planned."""
+    beginning = literal(ChunkState.PLANNED.value), literal(0), literal(""), literal(text_only)
+    mine = (col(Delivery.issue_id) == issue.id, col(Delivery.chunk) >= first)
+    chunks: Any = sa.select(literal(issue.id), col(Delivery.chunk), *beginning).where(*mine).distinct()
+    _insert_from(session, Chunk, ("issue_id", "n", "state", "tries", "worker", "text_only"), chunks, ["issue_id", "n"])
 
 
 def _delivery_columns(issue_id: int, audience: Any, first_chunk: int, chunk_size: int, now: datetime) -> dict[str, Any]:

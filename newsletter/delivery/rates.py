@@ -16,9 +16,10 @@ from functools import cached_property
 
 from sqlmodel import Session
 
-from newsletter.delivery import warm_up, windows
+from newsletter import windows
+from newsletter.delivery import warm_up
 from newsletter.delivery.warm_up import WarmUp
-from newsletter.delivery.windows import HELD, NO_WINDOWS, TOTAL, Change, Key, Windows, part_of
+from newsletter.windows import HELD, NO_WINDOWS, TOTAL, Change, Key, Windows, part_of
 
 __all__ = ["NO_LIMITS", "Allowance", "Limits", "WarmUp", "Windows", "allow", "book", "domain_of", "domains", "settle"]
 

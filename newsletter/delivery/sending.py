@@ -18,6 +18,7 @@ from sqlmodel import Session
 from newsletter.db import Database
 from newsletter.delivery import ledger
 from newsletter.delivery.accounting import Tally, tally, why_waiting
+from newsletter.delivery.audience import BrokenAudience
 from newsletter.delivery.carrying import Job, Lane, Post
 from newsletter.delivery.forecast import may_go_ahead
 from newsletter.delivery.learning import settle_reported
@@ -80,7 +81,11 @@ def send(
     """
     stop = stop or threading.Event()
     with at_work() as worker:
-        begun = _begin(db, issue_id, post, by_hand=by_hand, ahead=ahead)
+        try:
+            begun = _begin(db, issue_id, post, by_hand=by_hand, ahead=ahead)
+        except BrokenAudience as error:
+            _hold(db, issue_id, f"held: {error}")
+            raise
         if begun and begun.go_on:
             count = _Progress(begun.tally, progress)
             gc.freeze()  # what is there by now would be gone through for garbage every few thousand readers
@@ -137,7 +142,8 @@ def _begin(db: Database, issue_id: int, post: Post, *, by_hand: bool, ahead: boo
         if issue.state is IssueState.APPROVED:
             if ahead and not may_go_ahead(session, issue, edition, post.carrier, now):
                 return None
-            planned = plan(session, issue, post.provider.chunk_size, now)
+            at = issue.send_at if ahead else now
+            planned = plan(session, issue, post.provider.chunk_size, now, at=at)
             issue.scheduled_for = issue.send_at if ahead else None
         if by_hand:
             issue.reason, issue.next_try_at, issue.put_off, issue.stops = "", None, 0, 0
@@ -156,6 +162,14 @@ def _begin(db: Database, issue_id: int, post: Post, *, by_hand: bool, ahead: boo
     for attempt in asked if post.journal else ():
         post.journal.end(job.ledger, attempt)  # type: ignore[union-attr] # what it said is in the ledger now
     return begun
+
+
+def _hold(db: Database, issue_id: int, reason: str) -> None:
+    """Let an issue wait for a person, unless it does already."""
+    with db.transaction() as session:
+        issue = lock_issue(session, issue_id)
+        issue.reason = issue.reason or reason
+        session.add(issue)
 
 
 def _require_sendable(session: Session, issue: Issue, edition: Edition, post: Post) -> None:

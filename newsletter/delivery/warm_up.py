@@ -13,8 +13,8 @@ from datetime import UTC, datetime, timedelta
 
 from sqlmodel import Session
 
-from newsletter.delivery import windows
-from newsletter.delivery.windows import DAY, TOTAL
+from newsletter import windows
+from newsletter.windows import DAY, TOTAL
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -11,7 +11,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
 
@@ -84,7 +84,10 @@ class Sender:
 
 @dataclass(frozen=True)
 class Mail:
-    """A rendered message. `subject` is complete; `html`, `text` and the values of `headers` may have holes."""
+    """A rendered message. `subject` is complete; `html`, `text` and the values of `headers` may have holes.
+
+    Without `html` it is text alone: no provider gives it an html part.
+    """
 
     subject: str
     html: str
@@ -106,6 +109,11 @@ class Mail:
             self.sender.reply_to,
         ]
         return hashlib.sha256(json.dumps(seen, ensure_ascii=False).encode()).hexdigest()
+
+    @cached_property
+    def text_alone(self) -> Mail:
+        """The mail without html, for readers who asked for that; the same one each time."""
+        return replace(self, html="")
 
     def html_for(self, values: Mapping[str, str]) -> str:
         """Return the html part for one reader. Raises KeyError when a value is missing."""

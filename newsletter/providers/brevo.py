@@ -176,7 +176,7 @@ def request(mail: Mail, versions: Sequence[bytes], *, sandbox: bool = False) -> 
     shared = {
         "sender": _person(mail.sender.address, mail.sender.name),
         "subject": header_text(mail.subject),
-        "htmlContent": "<!DOCTYPE html><html><body></body></html>",
+        **({"htmlContent": "<!DOCTYPE html><html><body></body></html>"} if mail.html else {"textContent": "-"}),
         "headers": {"idempotencyKey": str(key)} | ({"X-Sib-Sandbox": "drop"} if sandbox else {}),
     }
     if mail.sender.reply_to:
@@ -195,7 +195,7 @@ def version(mail: Mail, recipient: Recipient) -> dict[str, Any]:
         raise Refused(f"This reader's mail {_WOULD_FILL}")
     return {
         "to": [_person(recipient.address, recipient.name)],
-        "htmlContent": html,
+        **({"htmlContent": html} if mail.html else {}),
         "textContent": text,
         "headers": headers_of(mail, recipient) | {"X-Mailin-custom": as_json(ids_of(recipient)).decode()},
     }

@@ -174,7 +174,7 @@ def message(mail: Mail, recipient: Recipient, stream: str) -> dict[str, Any]:
         "To": mailbox(recipient.address, recipient.name),
         "Subject": header_text(mail.subject),
         "TextBody": mail.text_for(recipient.values),
-        "HtmlBody": mail.html_for(recipient.values),
+        **({"HtmlBody": mail.html_for(recipient.values)} if mail.html else {}),
         "Headers": [{"Name": name, "Value": value} for name, value in headers.items()],
         "Metadata": ids_of(recipient),
         "MessageStream": stream,

@@ -189,7 +189,7 @@ def message(mail: Mail, recipient: Recipient) -> dict[str, Any]:
         "from": mailbox(mail.sender.address, mail.sender.name),
         "to": [mailbox(recipient.address, recipient.name)],
         "subject": header_text(mail.subject),
-        "html": mail.html_for(recipient.values),
+        **({"html": mail.html_for(recipient.values)} if mail.html else {}),
         "text": mail.text_for(recipient.values),
         "headers": headers_of(mail, recipient),
         "tags": [{"name": name, "value": value} for name, value in ids_of(recipient).items()],

@@ -80,7 +80,6 @@ class Arrived:
 def arrived(message: EmailMessage) -> Arrived:
     """Return a parsed internet message as Arrived."""
     html, text = message.get_body(["html"]), message.get_body(["plain"])
-    assert html is not None
     assert text is not None
     (to,) = message["To"].addresses
     assert isinstance(to, Address)
@@ -88,7 +87,7 @@ def arrived(message: EmailMessage) -> Arrived:
         address=to.addr_spec,
         name=to.display_name,
         subject=str(message["Subject"]),
-        html=html.get_content().replace("\r\n", "\n"),
+        html=html.get_content().replace("\r\n", "\n") if html else "",
         text=text.get_content().replace("\r\n", "\n"),
         headers=[(name, str(value)) for name, value in message.items()],
     )
@@ -155,6 +154,18 @@ class ProviderContract:
             assert one.name.strip('"') == reader.name
             for name, value in mail.headers_for(reader.values):
                 assert [text for key, text in one.headers if key.lower() == name.lower()] == [value]
+
+    def test_carries_text_alone_to_who_wants_no_html(self, post_box: PostBox) -> None:
+        """U7: the same text, and no html part; a mail with html goes through the same provider before and after."""
+        mail, readers = make_mail(), make_readers(3)
+        for form, reader in zip((mail, mail.text_alone, mail), readers, strict=True):
+            (outcome,) = post_box.provider.send(form, [reader])
+            assert outcome.status is Status.ACCEPTED
+        found = post_box.arrived()
+        assert [one.text for one in found] == [mail.text_for(reader.values) for reader in readers]
+        assert [one.html for one in found] == ["" if at == 1 else mail.html_for(readers[at].values) for at in range(3)]
+        for name, value in mail.headers_for(readers[1].values):
+            assert [text for key, text in found[1].headers if key.lower() == name.lower()] == [value]
 
     def test_rejects_an_address_that_cannot_be_written_in_ascii_and_carries_the_others(self, post_box: PostBox) -> None:
         readers = [make_reader(1), make_reader(2, address="jörg@example.org"), make_reader(3)]

@@ -11,8 +11,8 @@ from sqlmodel import Session, col, select
 from newsletter import delivery
 from newsletter.db import Database
 from newsletter.delivery.accounting import contradictions
+from newsletter.delivery.audience import audience_size
 from newsletter.delivery.names import name_of
-from newsletter.delivery.planning import audience_size
 from newsletter.models import Delivery, DeliveryState, Edition, Issue
 
 S = DeliveryState
@@ -51,7 +51,7 @@ def judge(db: Database, issue_id: int, taken: Counter[str]) -> Judgement:
         others = dict(_states(session, *session.exec(select(Issue).where(col(Issue.id) != issue_id))))
         counts = delivery.tally(session, issue)
         edition = session.get_one(Edition, issue.edition_id)
-        readers = audience_size(session, edition) + counts.suppressed
+        readers = audience_size(session, issue, edition, issue.send_at) + counts.suppressed
         problems = contradictions(session, issue)
     if strangers := [name for name in taken if name not in states and name not in others]:
         problems.append(f"{len(strangers)} mails of no delivery went out, such as {strangers[0]}")

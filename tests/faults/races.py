@@ -1,4 +1,4 @@
-"""F7: readers who leave while the issue is being sent."""
+"""F7: readers who leave, or pause, while the issue is being sent."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlmodel import col, select
@@ -19,12 +19,13 @@ from newsletter.delivery import Post
 from newsletter.mail import Mail, Outcome, Recipient, Status, outcome_for_all
 from newsletter.models import Attempt, Delivery
 from subscribers import consent
-from subscribers.models import Subscription
+from subscribers.models import Subscriber, Subscription
 from tests.faults.figures import Figures
 from tests.faults.judging import judge
 from tests.faults.newsroom import Clock, Template, opened
 
 _CHUNK = 5
+_LONG_AFTER = datetime(2099, 1, 1, tzinfo=UTC)
 
 
 class Everybody:
@@ -43,7 +44,7 @@ class Everybody:
 
 
 def leaving_while_it_is_sent(template: Template, folder: Path, *, races: int, seed: int = 1) -> Figures:
-    """Half of the readers leave, one after the other, while two lanes send; again until there were so many races."""
+    """Half of the readers leave or pause, one after the other, while two lanes send; again until there were so many."""
     figures = Figures("F7", "leaving while it is sent", template.kind, more={"mailed_before": 0, "spared": 0})
     chance = random.Random(seed)
     started = time.monotonic()
@@ -74,10 +75,13 @@ def _race(app: App, issue_id: int, figures: Figures, chance: random.Random) -> N
 
 
 def _leave(db: Database, going: Sequence[tuple[int, int]], clock: Clock, gone: dict[int, datetime]) -> None:
-    """Take readers off the list one by one; keep when each was gone for certain."""
-    for subscription, subscriber in going:
+    """Take readers off the list one by one, or let them pause; keep when each was gone for certain."""
+    for number, (subscription, subscriber) in enumerate(going):
         with db.transaction() as session:
-            consent.leave(session, subscription_id=subscription, now=clock(), source="test")
+            if number % 2:
+                session.get_one(Subscriber, subscriber).paused_until = _LONG_AFTER
+            else:
+                consent.leave(session, subscription_id=subscription, now=clock(), source="test")
         gone[subscriber] = clock()
 
 

@@ -54,7 +54,8 @@ class Brevo(ApiServer):
     def _take(self, body: dict[str, Any], one: dict[str, Any]) -> str:
         headers = dict(one["headers"])
         ids = json.loads(headers.pop("X-Mailin-custom"))
-        html, text = one["htmlContent"], one["textContent"]
+        # What a version lacks it has from what is for all.
+        html, text = (one.get(name, body.get(name, "")) for name in ("htmlContent", "textContent"))
         to = one["to"][0]
         self.delivered.append(
             Delivered(

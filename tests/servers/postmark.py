@@ -84,8 +84,8 @@ def _delivered(one: dict[str, Any], to: Address, message_id: str) -> Delivered:
     headers = {header["Name"]: header["Value"] for header in one["Headers"]}
     if headers.pop("X-PM-KeepID", "") != "true":
         headers["Message-ID"] = f"<{message_id}@mtasv.net>"
-    html = one["HtmlBody"]
-    if one.get("TrackOpens", True):
+    html = one.get("HtmlBody", "")
+    if html and one.get("TrackOpens", True):
         html += "<img src='https://pstmrk.it/open'>"
     if one.get("TrackLinks") != "None":
         html = html.replace("href='", "href='https://track.pstmrk.it/")

@@ -64,7 +64,9 @@ class Resend(ApiServer):
         ids = {tag["name"]: tag["value"] for tag in one["tags"]}
         headers = dict(one["headers"])
         self.delivered.append(
-            Delivered(found.addr_spec, found.display_name, one["subject"], one["html"], one["text"], headers, ids)
+            Delivered(
+                found.addr_spec, found.display_name, one["subject"], one.get("html", ""), one["text"], headers, ids
+            )
         )
         return {"id": f"email-{len(self.delivered) - 1:04}"}
 

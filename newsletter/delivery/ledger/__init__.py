@@ -7,7 +7,7 @@
        |<---- by hand, or because it surely was not taken: uncertain; by hand: rejected
     uncertain --the provider reports it, or by hand--> accepted
     accepted --its batch is being cancelled--> uncertain, --and was, before its time--> planned
-    planned --claim, but the reader left or is suppressed--> suppressed (final)
+    planned --claim, but the reader left, pauses or is suppressed--> suppressed (final)
 
 Every function takes the caller's session and never commits. The network is never used while a transaction is open.
 Rows are locked in one order, the issue before its chunks before their deliveries, so that workers cannot deadlock.

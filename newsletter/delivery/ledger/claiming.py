@@ -12,14 +12,18 @@ from sqlalchemy import Select, func
 from sqlmodel import Session, col, select
 
 from newsletter.delivery import pace, rates
+from newsletter.delivery.audience import Receivers, receivers
 from newsletter.delivery.ledger.rows import change, lock_issue, new_chunk
 from newsletter.delivery.ledger.values import ANY_TERMS, LEASE, Claim, Reader, Terms
 from newsletter.delivery.names import Names
-from newsletter.models import Attempt, Chunk, ChunkState, Delivery, DeliveryState, Edition, IssueState
+from newsletter.models import Attempt, Chunk, ChunkState, Delivery, DeliveryState, Edition, Issue, IssueState
 from subscribers.models import Subscriber, Subscription
 from subscribers.suppression import may_receive
 
+#: Why a reader dropped out between the planning and the claim.
 _GONE = "left or suppressed before it was sent"
+_PAUSED = "paused before it was sent"
+_NOT_DUE = "chose one issue a month before it was sent, and had this month's"
 #: So many readers of one claim who wait for the same domain get a chunk of their own; fewer wait together with others.
 _OWN_CHUNK = 50
 #: More than any chunk has.
@@ -29,8 +33,9 @@ _ANY = 1_000_000
 def claim(session: Session, issue_id: int, worker: str, now: datetime, terms: Terms = ANY_TERMS) -> Claim | None:
     """Take the next chunk that is due, or as much of it as the terms allow; None when nothing may be sent now.
 
-    Who left or was suppressed since planning drops out here. The issue's row is locked, so that what another worker
-    is just recording is seen before anybody is handed out. Where a rate is used up, the issue waits until it is not.
+    Who left, was suppressed or paused since planning drops out here. The issue's row is locked, so that what another
+    worker is just recording is seen before anybody is handed out. Where a rate is used up, the issue waits until it is
+    not.
     """
     issue = lock_issue(session, issue_id)
     waiting = issue.next_try_at is not None and issue.next_try_at > now
@@ -46,15 +51,8 @@ def claim(session: Session, issue_id: int, worker: str, now: datetime, terms: Te
         issue.next_try_at = allowed.until
         session.add(issue)
         return None
-    mine = (Delivery.issue_id == issue_id, Delivery.chunk == chunk.n, Delivery.state == DeliveryState.PLANNED)
-    list_id = session.exec(select(Edition.list_id).where(Edition.id == issue.edition_id)).one()
-    rows = _rows(session, list_id, issue_id, chunk.n, allowed.count)
-    there = _count(session, mine)
-    if len(rows) < min(there, allowed.count):
-        there -= _drop_gone(session, list_id, mine, now)
-        # On PostgreSQL more may have left since the first look.
-        rows = _rows(session, list_id, issue_id, chunk.n, allowed.count)
-    now_possible = _within_domains(session, chunk, rows, terms, now)
+    rows, there = _wanting(session, issue, chunk, allowed.count, at=terms.send_at or now, now=now)
+    now_possible = _within_domains(session, chunk, _of_form(session, chunk, rows), terms, now)
     there, rows = there - len(rows) + len(now_possible), now_possible
     taken = chunk if there == len(rows) else _part(session, chunk, rows)
     attempt = _begin_attempt(session, taken, len(rows), worker, now, terms=terms)
@@ -63,10 +61,10 @@ def claim(session: Session, issue_id: int, worker: str, now: datetime, terms: Te
     readers = tuple(
         [
             Reader(number, name_of(number, subscriber), address, name, subscription, since)
-            for number, subscriber, address, name, subscription, since in rows
+            for number, subscriber, address, name, subscription, since, _ in rows
         ]
     )
-    return Claim(issue_id, taken.id, taken.n, attempt, taken.tries, readers, terms.provider, now)
+    return Claim(issue_id, taken.id, taken.n, attempt, taken.tries, readers, terms.provider, now, taken.text_only)
 
 
 def _next_chunk(session: Session, issue_id: int, now: datetime) -> Chunk | None:
@@ -81,23 +79,45 @@ def _next_chunk(session: Session, issue_id: int, now: datetime) -> Chunk | None:
     return session.exec(query.with_for_update(skip_locked=True)).first()
 
 
-def _drop_gone(session: Session, list_id: int, mine: tuple[Any, ...], now: datetime) -> int:
-    """Mark the deliveries of a chunk whose readers left or were suppressed since planning; return how many."""
-    audience = may_receive(list_id).subquery()
-    stays = sa.exists().where(audience.c.subscriber_id == col(Delivery.subscriber_id))
-    return change(session, (*mine, ~stays), state=DeliveryState.SUPPRESSED, detail=_GONE, changed_at=now)
+def _wanting(
+    session: Session, issue: Issue, chunk: Chunk, most: int, *, at: datetime, now: datetime
+) -> tuple[list[Any], int]:
+    """Return at most `most` readers of a chunk who want the issue `at` a time, and how many it has; others drop out."""
+    edition = session.get_one(Edition, issue.edition_id)
+    wanting = receivers(session, issue, edition, at)
+    mine = (Delivery.issue_id == issue.id, Delivery.chunk == chunk.n, Delivery.state == DeliveryState.PLANNED)
+    rows = _rows(session, wanting, issue.id, chunk.n, most)
+    there = _count(session, mine)
+    if len(rows) < min(there, most):
+        there -= _drop_gone(session, edition.list_id, wanting, mine, at=at, now=now)
+        # On PostgreSQL more may have left since the first look.
+        rows = _rows(session, wanting, issue.id, chunk.n, most)
+    return rows, there
 
 
-def _rows(session: Session, list_id: int, issue_id: int, chunk: int, most: int) -> list[Any]:
-    """Return number, subscriber, address, name, subscription and since when, of at most `most` readers of a chunk.
+def _drop_gone(
+    session: Session, list_id: int, wanting: Receivers, mine: tuple[Any, ...], *, at: datetime, now: datetime
+) -> int:
+    """Mark the deliveries of a chunk whose readers do not want the issue any more, with why; return how many."""
+    pausing_too = may_receive(list_id, None)
+    reasons = ((pausing_too, _GONE), (may_receive(list_id, at), _PAUSED), (wanting, _NOT_DUE))
+    dropped = 0
+    for query, detail in reasons:
+        readers = query.subquery()
+        stays = sa.exists().where(readers.c.subscriber_id == col(Delivery.subscriber_id))
+        dropped += change(session, (*mine, ~stays), state=DeliveryState.SUPPRESSED, detail=detail, changed_at=now)
+    return dropped
 
-    Their subscriptions are locked until the claim is committed: who leaves meanwhile leaves after it (F7).
+
+def _rows(session: Session, wanting: Receivers, issue_id: int, chunk: int, most: int) -> list[Any]:
+    """Return number, subscriber, address, name, subscription, since when, and text only, of readers of a chunk.
+
+    Their subscriptions are locked until the claim is committed: who leaves or pauses meanwhile does after it (F7).
     """
     delivery: Any = Delivery.__table__  # type: ignore[attr-defined] # rows as they are: a million are read
     people: Any = Subscription.__table__, Subscriber.__table__  # type: ignore[attr-defined]
-    audience = may_receive(list_id)
     query: Select[Any] = (
-        audience.with_only_columns(delivery.c.id, *audience.selected_columns)
+        wanting.with_only_columns(delivery.c.id, *wanting.selected_columns)
         .join(delivery, delivery.c.subscriber_id == people[1].c.id)
         .where(delivery.c.issue_id == issue_id, delivery.c.chunk == chunk, delivery.c.state == DeliveryState.PLANNED)
         .order_by(delivery.c.id)
@@ -105,6 +125,17 @@ def _rows(session: Session, list_id: int, issue_id: int, chunk: int, most: int) 
         .with_for_update(read=True, of=people)
     )
     return list(session.connection().execute(query).fetchall())
+
+
+def _of_form(session: Session, chunk: Chunk, rows: list[Any]) -> list[Any]:
+    """Return the readers who want mails as the chunk's are; who chose otherwise since goes into another chunk."""
+    others = [row[0] for row in rows if row[-1] is not chunk.text_only]
+    if not others:
+        return rows
+    other = not chunk.text_only
+    n = new_chunk(session, chunk.issue_id, tries=chunk.tries, text_only=other, waits_for=chunk.waits_for).n
+    change(session, [col(Delivery.id).in_(others)], chunk=n)
+    return [row for row in rows if row[-1] is chunk.text_only]
 
 
 def _count(session: Session, mine: tuple[Any, ...]) -> int:
@@ -123,7 +154,9 @@ def _within_domains(session: Session, chunk: Chunk, rows: list[Any], terms: Term
         domain = domains[position]
         later[moment, domain if waiting[domain] >= _OWN_CHUNK else ""].append(rows[position][0])
     for (moment, domain), numbers in later.items():
-        n = new_chunk(session, chunk.issue_id, tries=chunk.tries, not_before=moment, waits_for=domain).n
+        n = new_chunk(
+            session, chunk.issue_id, tries=chunk.tries, not_before=moment, waits_for=domain, text_only=chunk.text_only
+        ).n
         change(session, [col(Delivery.id).in_(numbers)], chunk=n)
         if domain:
             _wait_too(session, chunk.issue_id, domain, moment, now)
@@ -147,7 +180,7 @@ def _wait_too(session: Session, issue_id: int, domain: str, moment: datetime, no
 
 def _part(session: Session, chunk: Chunk, rows: Sequence[Any]) -> Chunk:
     """Return a new chunk made of these readers of a chunk; the others stay where they are, for another claim."""
-    part = new_chunk(session, chunk.issue_id, tries=chunk.tries)
+    part = new_chunk(session, chunk.issue_id, tries=chunk.tries, text_only=chunk.text_only)
     change(session, [col(Delivery.id).in_([row[0] for row in rows])], chunk=part.n)
     return part
 

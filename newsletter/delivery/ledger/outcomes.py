@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import NamedTuple
 
@@ -106,6 +106,7 @@ def settle(claimed: Claim, outcomes: Sequence[Outcome], *, anybody_accepted: boo
         outcome = told.get(reader.delivery_id) or Outcome(
             reader.delivery_id, Status.UNCERTAIN, "the provider did not mention it"
         )
+        outcome = _for_good(outcome, reader.address)
         follows = what_follows(outcome, claimed.tries, anybody_accepted=anybody_accepted)
         if follows.then is Then.SETTLED:
             settled.final.append((reader, follows, outcome))
@@ -115,6 +116,13 @@ def settle(claimed: Claim, outcomes: Sequence[Outcome], *, anybody_accepted: boo
             settled.not_tried.append((reader, outcome))
             settled.retry_after = max(settled.retry_after, outcome.retry_after or 0)
             if follows.then is Then.HOLD:
-                said = without_address(follows.detail, reader.address)
-                settled.refusal = f"held: the provider refuses every reader so far, such as: {said}"
+                settled.refusal = f"held: the provider refuses every reader so far, such as: {follows.detail}"
     return settled
+
+
+def _for_good(outcome: Outcome, address: str) -> Outcome:
+    """Return an outcome that does not repeat whom the mail was for: what attempts came to is kept (threat 23)."""
+    if "@" not in outcome.detail + outcome.reference:
+        return outcome
+    said, reference = (without_address(text, address) for text in (outcome.detail, outcome.reference))
+    return replace(outcome, detail=said, reference=reference)

@@ -149,7 +149,8 @@ def _defer(session: Session, claimed: Claim, later: Sequence[tuple[Reader, Outco
         return []
     asked = max(outcome.retry_after or 0 for _, outcome in later)
     wait = max(timedelta(seconds=asked), FIRST_BACKOFF * 2**claimed.tries)
-    n = new_chunk(session, claimed.issue_id, tries=claimed.tries + 1, not_before=now + wait).n
+    tries, form = claimed.tries + 1, claimed.text_only
+    n = new_chunk(session, claimed.issue_id, tries=tries, not_before=now + wait, text_only=form).n
     rows = [outcome_row(one.number, claimed.attempt, DeliveryState.PLANNED, told.detail) for one, told in later]
     write(session, rows, now, chunk=n)
     return [n]
@@ -159,7 +160,7 @@ def _queue(session: Session, claimed: Claim, rest: Sequence[tuple[Reader, Outcom
     """Move who was not tried to the end of the queue, so that the same readers do not come first for ever."""
     if not rest:
         return []
-    n = new_chunk(session, claimed.issue_id, tries=claimed.tries).n
+    n = new_chunk(session, claimed.issue_id, tries=claimed.tries, text_only=claimed.text_only).n
     rows = [outcome_row(one.number, claimed.attempt, DeliveryState.PLANNED) for one, _ in rest]
     write(session, rows, now, chunk=n)
     return [n]

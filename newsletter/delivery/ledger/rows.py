@@ -60,11 +60,20 @@ def new_chunk(
     tries: int = 0,
     not_before: datetime | None = None,
     waits_for: str = "",
+    text_only: bool = False,
     state: ChunkState = ChunkState.PLANNED,
 ) -> Chunk:
     """Add a chunk to an issue whose row the caller has locked, so that numbers are given one by one."""
     n = 1 + int(session.exec(select(func.coalesce(func.max(Chunk.n), -1)).where(Chunk.issue_id == issue_id)).one())
-    chunk = Chunk(issue_id=issue_id, n=n, state=state, tries=tries, not_before=not_before, waits_for=waits_for)
+    chunk = Chunk(
+        issue_id=issue_id,
+        n=n,
+        state=state,
+        tries=tries,
+        not_before=not_before,
+        waits_for=waits_for,
+        text_only=text_only,
+    )
     session.add(chunk)
     session.flush()
     return chunk

@@ -85,7 +85,7 @@ def _claims_of(session: Session, issue: Issue, chunk: Chunk) -> list[Claim]:
         name = name_of(issue.name_key, row.id, row.subscriber_id)
         readers[row.attempt].append(Reader(row.id, name, row.address, "", 0, row.changed_at))
     return [
-        Claim(issue.id, chunk.id, chunk.n, attempt, chunk.tries, tuple(found), "", issue.drafted_at)
+        Claim(issue.id, chunk.id, chunk.n, attempt, chunk.tries, tuple(found), "", issue.drafted_at, chunk.text_only)
         for attempt, found in readers.items()
     ]
 

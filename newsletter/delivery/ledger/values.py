@@ -37,6 +37,8 @@ class Claim:
     readers: tuple[Reader, ...]
     provider: str
     at: datetime
+    #: Its readers get the mail without html.
+    text_only: bool = False
 
 
 @dataclass(frozen=True)

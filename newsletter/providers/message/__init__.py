@@ -67,7 +67,8 @@ class CompiledMail:
         headers.
         """
         own = self._holes.of(recipient.values)
-        return [self._head.fields(recipient, own, date), b"\r\n", *self._body.pieces(recipient.values, own)]
+        fields = self._head.fields(recipient, own, date) + self._body.fields(recipient.values)
+        return [fields, b"\r\n", *self._body.pieces(recipient.values, own)]
 
 
 @lru_cache(maxsize=_KEPT)
@@ -77,7 +78,7 @@ def compiled(mail: Mail) -> CompiledMail:
 
 
 def build(mail: Mail, recipient: Recipient, *, date: datetime) -> bytes:
-    """Return the complete message for `recipient`: text and html as alternatives, CRLF line ends, ASCII only.
+    """Return the complete message for `recipient`: text and html, or text alone, with CRLF line ends, in ASCII only.
 
     No line begins with a dot, so that it stands on the wire as it stands in a file (RFC 5321 section 4.5.2). Raises
     ConfigurationError when the reader's address cannot be written in ASCII, and Refused when the mail lacks something

@@ -1,4 +1,4 @@
-"""A message's body: text and html as alternatives, in pieces that are encoded once and holes that are encoded alone.
+"""A message's body: text and html as alternatives or text alone, in pieces encoded once and holes encoded alone.
 
 In quoted-printable a hole stands between soft line breaks on a line of its own; in base64 it takes what it needs of the
 text around it to fill its last group of three octets. Either way the pieces around a hole do not depend on it.
@@ -41,42 +41,67 @@ class Body:
 
     def __init__(self, mail: Mail) -> None:
         start, end = f"--{BOUNDARY}\r\n".encode(), f"--{BOUNDARY}--\r\n".encode()
-        self._text = _Encoded(mail.text_part, "plain", start, b"\r\n")
-        self._html = _Encoded(mail.html_part, "html", start, b"\r\n" + end)
+        self._text = _Encoded(mail.text_part, "plain", start if mail.html else b"", b"\r\n")
+        self._html = _Encoded(mail.html_part, "html", start, b"\r\n" + end) if mail.html else None
+
+    def fields(self, values: Mapping[str, str]) -> bytes:
+        """Return the fields that say what the body is where it is text alone: no fields of the header's own do.
+
+        Raises KeyError when a value is missing.
+        """
+        return b"" if self._html else self._text.fields(values)
 
     def pieces(self, values: Mapping[str, str], own: Values) -> list[bytes]:
         """Return the body for one reader, in pieces. Raises KeyError when a value is missing."""
-        return self._text.fill(values, own) + self._html.fill(values, own)
+        text = self._text.fill(values, own)
+        return text + self._html.fill(values, own) if self._html else text
 
 
 class _Encoded:
-    """A part with what stands before and after it; each variant is encoded when the first reader needs it."""
+    """A part with what stands before and after it; each variant is encoded when the first reader needs it.
+
+    With nothing `before` it the part is the whole body: its fields are the message's, and it ends with one line end,
+    since empty lines at the end of a body are none to a signature (RFC 6376 section 3.4.4).
+    """
 
     def __init__(self, part: Part, subtype: str, before: bytes, after: bytes) -> None:
         self._part = part
-        self._head = before + f'Content-Type: text/{subtype}; charset="utf-8"\r\n'.encode()
-        self._after = after
-        self._variants: dict[tuple[bool, ...], _Variant] = {}
+        self._type = f'Content-Type: text/{subtype}; charset="utf-8"\r\n'.encode()
+        self._before, self._after = before, after
+        #: The fields of a variant, and the variant.
+        self._variants: dict[tuple[bool, ...], tuple[bytes, _Variant]] = {}
+
+    def fields(self, values: Mapping[str, str]) -> bytes:
+        return self._of(values)[0]
 
     def fill(self, values: Mapping[str, str], own: Values) -> list[bytes]:
-        answers = self._part.answers(values)
-        if (variant := self._variants.get(answers)) is None:
-            variant = self._variants[answers] = self._variant(self._part.pieces(answers))
+        _, variant = self._of(values)
         if not own.special:
             return variant.fill(own.plain)
         special = {name: variant.encode(self._part.written(value)) for name, value in own.special.items()}
         return variant.fill(own.plain | special)
 
-    def _variant(self, pieces: Sequence[str]) -> _Variant:
-        """Return the pieces in the shorter transfer encoding."""
+    def _of(self, values: Mapping[str, str]) -> tuple[bytes, _Variant]:
+        answers = self._part.answers(values)
+        if (known := self._variants.get(answers)) is None:
+            known = self._variants[answers] = self._variant(self._part.pieces(answers))
+        return known
+
+    def _variant(self, pieces: Sequence[str]) -> tuple[bytes, _Variant]:
+        """Return the pieces in the shorter transfer encoding, and the fields that say which."""
         fixed, holes = [_octets(piece) for piece in pieces[::2]], list(pieces[1::2])
         whole = b"".join(fixed)
         # Quoted-printable adds two octets to each octet outside ASCII, base64 a third to all of them.
         outside = len(whole.translate(None, bytes(range(128))))
-        if outside * 6 > len(whole):
-            return _Base64(fixed, holes, self._head + b"Content-Transfer-Encoding: base64\r\n\r\n", self._after)
-        head = self._head + b"Content-Transfer-Encoding: quoted-printable\r\n\r\n"
-        return _Quoted(fixed, holes, head, self._after)
+        is_base64 = outside * 6 > len(whole)
+        encoding = b"base64" if is_base64 else b"quoted-printable"
+        fields = self._type + b"Content-Transfer-Encoding: " + encoding + b"\r\n"
+        before = self._before + fields + b"\r\n" if self._before else b""
+        if is_base64:
+            return fields, _Base64(fixed, holes, before, self._after)
+        if not self._before:
+            fixed[-1] = fixed[-1].rstrip(b"\r\n")
+        return fields, _Quoted(fixed, holes, before, self._after)
 
 
 class _Quoted:

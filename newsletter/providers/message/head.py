@@ -30,10 +30,11 @@ class Head:
         self._subject = (reply_to + folded("Subject", unstructured(mail.subject))).encode("ascii")
         self._own = _OwnFields(mail.header_parts)
         last = folded("MIME-Version", ["1.0"])
-        last += folded("Content-Type", ["multipart/alternative;", f'boundary="{BOUNDARY}"'])
+        if mail.html:  # else the body has a type of its own
+            last += folded("Content-Type", ["multipart/alternative;", f'boundary="{BOUNDARY}"'])
         self._last = last.encode("ascii")
         self._names = ["Date", "From", "To", *(["Reply-To"] if reply_to else []), "Subject"]
-        self._names += [*(name for name, _ in mail.headers), "MIME-Version", "Content-Type"]
+        self._names += [*(name for name, _ in mail.headers), "MIME-Version", *(["Content-Type"] if mail.html else [])]
 
     def check(self, recipient: Recipient, own: Values) -> None:
         """Raise Refused when the message to a reader would hold other headers than intended."""

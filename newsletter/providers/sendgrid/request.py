@@ -99,13 +99,11 @@ def batches(addresses: Mapping[int, str]) -> list[list[int]]:
 
 def _same_for_all(mail: Mail, *, sandbox: bool) -> dict[str, Any]:
     """Return the request without what differs from reader to reader."""
+    html = [{"type": "text/html", "value": mail.tagged_html}] if mail.html else []
     content: dict[str, Any] = {
         "from": _mailbox(mail.sender.address, header_text(mail.sender.name)),
         "subject": header_text(mail.subject),
-        "content": [
-            {"type": "text/plain", "value": mail.tagged_text},
-            {"type": "text/html", "value": mail.tagged_html},
-        ],
+        "content": [{"type": "text/plain", "value": mail.tagged_text}, *html],
         "tracking_settings": TRACKING_SETTINGS,
         "mail_settings": {
             "bypass_list_management": _NO_MAIL_SETTING,

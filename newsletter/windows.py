@@ -55,6 +55,10 @@ def _statements(rows: str) -> dict[str, TextClause]:
         "before": text(f"{found} AND r.start < {_START}"),
         "at": text(f"{found} AND r.start = {_START}"),
         "from": text(f"{found} AND r.start >= {_START} ORDER BY r.start"),
+        "sum": text(
+            f"SELECT r.scope, r.seconds, 0, SUM(r.used) FROM {rows} JOIN rate_use r ON {_KEY} "  # noqa: S608
+            f"AND r.start >= {_START} GROUP BY r.scope, r.seconds"
+        ),
         "add": text(f"{insert} ON CONFLICT (scope, seconds, start) DO UPDATE SET used = rate_use.used + excluded.used"),
         "remove": text(f"DELETE FROM rate_use WHERE (scope, seconds, start) IN (SELECT {_COLUMNS} FROM {rows})"),  # noqa: S608
     }
@@ -144,6 +148,11 @@ def held(session: Session, scopes: Mapping[str, Windows], wanted: Mapping[str, i
 def counted(session: Session, keys: Iterable[Key]) -> list[Change]:
     """Return everything that is counted for the keys, totals too, in the order of time."""
     return _found(session, "from", dict.fromkeys(keys, TOTAL))
+
+
+def summed(session: Session, since: Mapping[Key, int]) -> dict[Key, int]:
+    """Return what is counted for each key from a sixtieth on, where anything is; for those who keep no totals."""
+    return {(scope, seconds): int(used) for scope, seconds, _, used in _found(session, "sum", since)}
 
 
 def counted_at(session: Session, parts: Mapping[Key, int]) -> dict[Key, int]:
