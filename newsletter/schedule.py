@@ -3,7 +3,7 @@
 every minute:  gather, when it is time -> draft, before an edition's hour -> approve, where the rule says send
                -> send what is approved and due -> take up what is half sent -> find out about the uncertain
                -> ask editors for reviews
-               -> send waiting confirmations and letters
+               -> send waiting confirmations and letters -> once a day, let go what was kept for long enough
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 from sqlalchemy import false
 from sqlmodel import Session, col, func, select
 
-from newsletter import delivery, gather, issues, letters, pictures, signup
+from newsletter import delivery, gather, issues, letters, pictures, retention, signup
 from newsletter.app import App
 from newsletter.errors import NewsletterError, Refused
 from newsletter.issues import Slot
@@ -117,6 +117,8 @@ def tick(app: App, stop: threading.Event | None = None) -> list[Done]:
     done += _guarded("asking for reviews", partial(_reviews, app))
     done += _guarded("confirmations", partial(_confirmations, app))
     done += _guarded("letters", partial(_letters, app))
+    done += _guarded("readers' requests", partial(_requests, app))
+    done += _guarded("tidying", partial(_tidy, app))
     return done
 
 
@@ -364,6 +366,13 @@ def _letters(app: App) -> list[Done]:
     return [Done(f"sent {sent} welcome or goodbye mail{'s' if sent > 1 else ''}")] if sent else []
 
 
+def _requests(app: App) -> list[Done]:
+    sent = letters.send_requests(
+        app.db, app.provider, app.renderer, app.signer, base_url=app.settings.base_url, now=app.clock()
+    )
+    return [Done(f"sent {sent} mail{'s' if sent > 1 else ''} that readers asked for")] if sent else []
+
+
 def _reviews(app: App) -> list[Done]:
     asked = letters.ask_for_reviews(
         app.db,
@@ -379,3 +388,16 @@ def _reviews(app: App) -> list[Done]:
 def _exists(session: Session, edition_id: int, week: str) -> bool:
     query = select(func.count()).select_from(Issue).where(Issue.edition_id == edition_id, Issue.week == week)
     return bool(session.exec(query).one())
+
+
+def _tidy(app: App) -> list[Done]:
+    """Let go what has been kept for long enough, once a day; what a day missed, the next one finds."""
+    with app.db.reading() as session:
+        if not retention.is_due(session, app.clock()):
+            return []
+    with app.db.transaction() as session:
+        if not retention.claim_day(session, app.clock()):  # another scheduler was faster
+            return []
+    done = retention.tidy(app.db, app.clock(), full=False)
+    told = [f"{one.rule.name} {one.rows}" for one in done if one.rows]
+    return [Done(f"tidied: {', '.join(told)}")] if told else []

@@ -1,6 +1,6 @@
 """One reader put on a list by an admin, who says where they agreed. Works inside the caller's transaction.
 
-The same rules as for a file: who left stays out, who is suppressed is not added.
+The same rules as for a file: who left stays out, who is suppressed or was erased is not added.
 """
 
 from __future__ import annotations
@@ -11,9 +11,18 @@ from sqlmodel import Session, col, select, update
 
 from subscribers.addresses import Address, one_line
 from subscribers.errors import SubscriberError
+from subscribers.hashes import KeyedHash
 from subscribers.inserts import insert_missing
-from subscribers.models import Consent, ConsentAction, MailingList, Subscriber, Subscription, SubscriptionState
-from subscribers.suppression import find as find_suppression
+from subscribers.models import (
+    Consent,
+    ConsentAction,
+    MailingList,
+    Subscriber,
+    Subscription,
+    SubscriptionState,
+    SuppressionReason,
+)
+from subscribers.suppression import find, find_known
 
 
 class NotAdded(SubscriberError):
@@ -29,16 +38,22 @@ def add_reader(
     consent: str,
     source: str,
     now: datetime,
+    hashes: KeyedHash | None = None,
 ) -> tuple[int, bool]:
     """Put a reader on a list, and return their id and whether they were not on it before.
 
     `consent` says where they agreed; it and `source` become evidence. A name that is known is not changed. Raises
-    NotAdded for who left the list, who is suppressed, and without a statement.
+    NotAdded for who left the list, who is suppressed, with `hashes` for who was erased, and without a statement.
     """
     statement = one_line(consent, len(consent))
     if not statement:
         raise NotAdded("Say with --consent where and when this reader agreed; it is kept as evidence.")
-    suppressed = find_suppression(session, address.key)
+    suppressed = find_known(session, address.key, hashes) if hashes else find(session, address.key)
+    if suppressed and suppressed.reason is SuppressionReason.ERASED:
+        raise NotAdded(
+            f"{address.typed} was erased on {suppressed.at:%Y-%m-%d}, at the reader's wish, and stays out; only they "
+            "can come back, with the sign-up form."
+        )
     if suppressed:
         raise NotAdded(
             f"{address.typed} is blocked since {suppressed.at:%Y-%m-%d} ({suppressed.reason}) and stays out. "

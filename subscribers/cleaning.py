@@ -6,7 +6,8 @@ transaction, on at most `limit` rows.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -16,11 +17,13 @@ from sqlalchemy import select as select_columns
 from sqlmodel import Session, col, func
 
 from subscribers.columns import UtcDateTime, word_type
+from subscribers.inserts import insert_missing
 from subscribers.models import (
     Consent,
     ConsentAction,
     FieldValue,
     Letter,
+    ReaderRequest,
     Subscriber,
     SubscriberTag,
     Subscription,
@@ -28,11 +31,13 @@ from subscribers.models import (
     Suppression,
     SuppressionReason,
 )
+from subscribers.suppression import is_suppressed
 
 #: After so many days a request that nobody confirmed is not kept any more; its link works for less long.
 PENDING_DAYS = 30
 #: Rows of one transaction.
 BATCH = 5_000
+_ROWS = 10_000
 _SOURCE = "cleaned: the address bounced"
 
 
@@ -50,7 +55,9 @@ class Kind(StrEnum):
 def counts(session: Session, now: datetime, pending_days: int = PENDING_DAYS) -> dict[Kind, int]:
     """Return how much of each kind there is."""
     queries = {
-        Kind.PENDING: select_columns(func.count()).select_from(Subscription).where(_pending(now, pending_days)),
+        Kind.PENDING: select_columns(func.count())
+        .select_from(Subscription)
+        .where(_pending(now - timedelta(days=pending_days))),
         Kind.BOUNCED: select_columns(func.count()).select_from(Subscription).where(_bounced()),
         Kind.LISTLESS: select_columns(func.count()).select_from(Subscriber).where(_listless()),
     }
@@ -62,8 +69,19 @@ def clean(session: Session, kind: Kind, now: datetime, pending_days: int = PENDI
     return _DO[kind](session, now, pending_days, limit)
 
 
-def _clean_pending(session: Session, now: datetime, pending_days: int, limit: int) -> int:
-    ids = _first(session, col(Subscription.id), _pending(now, pending_days), limit)
+def pending(session: Session, asked_before: datetime, after: int, limit: int) -> Sequence[int]:
+    """Return at most `limit` subscriptions, by number from behind `after`, asked for before that time and waiting."""
+    query = select_columns(col(Subscription.id)).where(col(Subscription.id) > after, _pending(asked_before))
+    return session.execute(query.order_by(col(Subscription.id)).limit(limit)).scalars().all()
+
+
+def still_pending(session: Session, ids: Sequence[int], asked_before: datetime) -> list[int]:
+    """Return those of the subscriptions that still wait, locked."""
+    return _first(session, col(Subscription.id), and_(col(Subscription.id).in_(ids), _pending(asked_before)), len(ids))
+
+
+def drop_pending(session: Session, ids: Sequence[int], now: datetime) -> None:
+    """Drop requests that wait, with what hangs on them; of who had left the list before, they stand as left again."""
     mine = col(Subscription.id).in_(ids)
     same = (
         col(Consent.subscriber_id) == col(Subscription.subscriber_id),
@@ -75,8 +93,39 @@ def _clean_pending(session: Session, now: datetime, pending_days: int, limit: in
     connection.execute(left_again)
     gone = and_(mine, col(Subscription.state) == SubscriptionState.PENDING)
     of_them = select_columns(col(Subscription.id)).where(gone)
-    connection.execute(delete(Letter).where(col(Letter.subscription_id).in_(of_them)))
+    for hanging in (Letter, ReaderRequest):
+        connection.execute(delete(hanging).where(col(hanging.subscription_id).in_(of_them)))
     connection.execute(delete(Subscription).where(gone))
+
+
+def domains(session: Session) -> dict[str, int]:
+    """Return how many readers, on a list or waiting for one and not suppressed, have an address at each domain."""
+    key, counts = col(Subscriber.address_key), Counter[str]()
+    query = select_columns(key).where(_written_to()).execution_options(yield_per=_ROWS)
+    for rows in session.execute(query).scalars().partitions():
+        counts.update(one.rpartition("@")[2] for one in rows)
+    return dict(counts)
+
+
+def suppress_domain(session: Session, domain: str, note: str, now: datetime) -> int:
+    """Suppress every reader at a domain that takes no mail, as bounced; return how many were not before."""
+    key = col(Subscriber.address_key)
+    query = select_columns(key).where(key.endswith(f"@{domain}", autoescape=True), _written_to())
+    keys = session.execute(query.order_by(col(Subscriber.id)).with_for_update()).scalars().all()
+    rows = [{"address_key": one, "reason": SuppressionReason.BOUNCE, "note": note, "at": now} for one in keys]
+    return len(insert_missing(session, Suppression, rows, unique=["address_key"]))
+
+
+def _written_to() -> ColumnElement[bool]:
+    on = exists().where(
+        col(Subscription.subscriber_id) == col(Subscriber.id), col(Subscription.state) != SubscriptionState.LEFT
+    )
+    return and_(on, ~is_suppressed(col(Subscriber.address_key)))
+
+
+def _clean_pending(session: Session, now: datetime, pending_days: int, limit: int) -> int:
+    ids = _first(session, col(Subscription.id), _pending(now - timedelta(days=pending_days)), limit)
+    drop_pending(session, ids, now)
     return len(ids)
 
 
@@ -121,8 +170,8 @@ def _first(session: Session, ids: Any, condition: ColumnElement[bool], limit: in
     return list(session.execute(query).scalars())
 
 
-def _pending(now: datetime, days: int) -> ColumnElement[bool]:
-    old = col(Subscription.requested_at) < now - timedelta(days=days)
+def _pending(asked_before: datetime) -> ColumnElement[bool]:
+    old = col(Subscription.requested_at) < asked_before
     return and_(col(Subscription.state) == SubscriptionState.PENDING, old)
 
 

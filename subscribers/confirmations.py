@@ -6,6 +6,8 @@ later and later, so that it holds up nobody else.
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -21,16 +23,22 @@ from subscribers.tokens import CONFIRM_WITHIN
 TRIES = 5
 #: The wait after the first of these tries; it doubles with each.
 FIRST_WAIT = timedelta(minutes=5)
+#: How many ids one statement asks for; databases have a limit.
+_AT_ONCE = 500
 
 
 @dataclass(frozen=True)
 class Waiting:
-    """A reader who is owed a confirmation mail. Without a name: a stranger may have typed it (threat 11)."""
+    """A reader who is owed a confirmation mail. Nothing else that was typed is in it: a stranger may have (threat 11).
+
+    `further` are the lists that were asked for in the same form, and are confirmed with this one.
+    """
 
     subscription_id: int
     list_id: int
     address: str
     requested_at: datetime
+    further: tuple[int, ...] = ()
 
 
 def awaiting(session: Session, limit: int, now: datetime) -> list[Waiting]:
@@ -51,8 +59,17 @@ def awaiting(session: Session, limit: int, now: datetime) -> list[Waiting]:
         )
         .limit(limit)
     )
+    found = list(rows)
+    further = _asked_with(session, [waiting.id for waiting, _ in found])
     return [
-        Waiting(waiting.id, waiting.list_id, subscriber.address, waiting.requested_at) for waiting, subscriber in rows
+        Waiting(
+            waiting.id,
+            waiting.list_id,
+            subscriber.address,
+            waiting.requested_at,
+            tuple(list_id for list_id, at in further[waiting.id] if at == waiting.requested_at),
+        )
+        for waiting, subscriber in found
     ]
 
 
@@ -97,7 +114,21 @@ def next_try(tries: int, now: datetime) -> datetime | None:
 def _owed_a_mail(now: datetime) -> tuple[ColumnElement[bool], ...]:
     unsent = col(Subscription.confirmation_sent_at).is_(None)
     not_before = col(Subscription.confirmation_not_before)
-    return col(Subscription.state) == SubscriptionState.PENDING, unsent, or_(not_before.is_(None), not_before <= now)
+    pending, itself = col(Subscription.state) == SubscriptionState.PENDING, col(Subscription.asked_with).is_(None)
+    return pending, itself, unsent, or_(not_before.is_(None), not_before <= now)
+
+
+def _asked_with(session: Session, leading: Sequence[int]) -> Mapping[int, list[tuple[int, datetime]]]:
+    """Return, by the subscription they are asked with, the lists that wait for it, each with when it was asked for."""
+    found: dict[int, list[tuple[int, datetime]]] = defaultdict(list)
+    columns = select(Subscription.asked_with, Subscription.list_id, Subscription.requested_at)
+    pending = col(Subscription.state) == SubscriptionState.PENDING
+    for start in range(0, len(leading), _AT_ONCE):
+        some = col(Subscription.asked_with).in_(leading[start : start + _AT_ONCE])
+        for one, list_id, at in session.exec(columns.where(some, pending).order_by(col(Subscription.id))):
+            if one is not None:
+                found[one].append((list_id, at))
+    return found
 
 
 def _claimed(subscription_id: int, claimed_at: datetime) -> ColumnElement[bool]:

@@ -171,7 +171,7 @@ class CsvReader:
             rows = _rows([text for _, text in lines], self.delimiter)
             if rows:
                 for (number, _), row in zip(lines, rows, strict=True):
-                    if any(row) and any(cell.strip() for cell in row):
+                    if any(map(str.strip, row)):
                         yield Record(number, tuple(row))
             else:
                 yield from self._one_by_one(lines, one_line)
@@ -182,7 +182,7 @@ class CsvReader:
         last = lines[-1][0]
         while (taken := self._lines.next()) is not None:
             record = self._record(taken, one_line)
-            if record.fault or any(cell.strip() for cell in record.cells):
+            if record.fault or any(map(str.strip, record.cells)):
                 yield record
             if self._lines.passed >= last:
                 return

@@ -34,8 +34,9 @@ def find(
     """Return at most `limit` readers by their address, beginning behind the key `after`.
 
     Those with `text` in their address or name, whatever its capitals; of `readers`, a query for ids, where it is given.
+    Who was erased is nobody.
     """
-    query = select(Subscriber).where(col(Subscriber.address_key) > after)
+    query = select(Subscriber).where(col(Subscriber.address_key) > after, col(Subscriber.erased_at).is_(None))
     if text:
         query = query.where(_has(text))
     if readers is not None:

@@ -29,7 +29,10 @@ _STATE = {LetterKind.WELCOME: SubscriptionState.CONFIRMED, LetterKind.GOODBYE: S
 
 @dataclass(frozen=True)
 class OwedLetter:
-    """A letter that may be sent now, and to whom. Without a name: a stranger may have typed it (threat 11)."""
+    """A letter that may be sent now, to whom and how. Without a name: a stranger may have typed it (threat 11).
+
+    `language` is "" for that of the list's edition.
+    """
 
     id: int
     kind: LetterKind
@@ -37,6 +40,8 @@ class OwedLetter:
     list_id: int
     address: str
     caused_at: datetime
+    language: str
+    text_only: bool
 
 
 def owe(session: Session, kind: LetterKind, subscription_id: int) -> bool:
@@ -64,10 +69,20 @@ def awaiting(session: Session, limit: int, now: datetime) -> list[OwedLetter]:
         .order_by(col(Letter.not_before).nulls_first(), col(Letter.caused_at), col(Letter.id))
         .limit(limit)
     )
-    return [
-        OwedLetter(letter.id, letter.kind, at.id, at.list_id, person.address, letter.caused_at)
-        for letter, at, person in session.exec(query)
-    ]
+    return [_owed(*rows) for rows in session.exec(query)]
+
+
+def _owed(letter: Letter, at: Subscription, person: Subscriber) -> OwedLetter:
+    return OwedLetter(
+        id=letter.id,
+        kind=letter.kind,
+        subscription_id=at.id,
+        list_id=at.list_id,
+        address=person.address,
+        caused_at=letter.caused_at,
+        language=person.language,
+        text_only=person.text_only,
+    )
 
 
 def claim(session: Session, letter_id: int, now: datetime) -> bool:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from datetime import datetime
 
-from sqlalchemy import ColumnElement
+from sqlalchemy import ColumnElement, exists, or_
 from sqlmodel import Session, col, func, select
 
 from subscribers.addresses import one_line
 from subscribers.errors import SubscriberError, UnknownList
-from subscribers.models import MailingList, Subscription, SubscriptionState
+from subscribers.models import MailingList, Subscriber, Subscription, SubscriptionState
 
 _SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _NAME_LIMIT = 200
@@ -99,7 +99,14 @@ def rename(session: Session, slug: str, *, name: str = "", new_slug: str = "") -
 
 
 def count_by_state(session: Session, list_id: int) -> dict[SubscriptionState, int]:
-    """Return how many readers are in each state on a list; every state is there, with 0 where nobody is."""
+    """Return how many readers are in each state on a list; every state is there, with 0 where nobody is.
+
+    Who was erased has left, and is not counted.
+    """
     state = col(Subscription.state)
-    counted = session.exec(select(state, func.count()).where(Subscription.list_id == list_id).group_by(state))
+    is_there = exists().where(
+        col(Subscriber.id) == col(Subscription.subscriber_id), col(Subscriber.erased_at).is_(None)
+    )
+    mine = (Subscription.list_id == list_id, or_(state != SubscriptionState.LEFT, is_there))
+    counted = session.exec(select(state, func.count()).where(*mine).group_by(state))
     return dict.fromkeys(SubscriptionState, 0) | dict(counted.all())

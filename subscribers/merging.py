@@ -1,7 +1,9 @@
 """Two lists into one: the readers of one join the other, a batch a transaction, with evidence for each.
 
 A subscription moves as it is, so that the links in every mail that was sent for it go on working: who unsubscribes with
-an old mail leaves the list that they are on now. Who left either list stays left; who never confirmed is not moved.
+an old mail leaves the list that they are on now. Where one was on both, a link of the source leaves the target, too
+(`followed`).
+Who left either list stays left; who never confirmed is not moved.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from sqlmodel import Session, col, func, select, update
 from subscribers.addresses import one_line
 from subscribers.columns import UtcDateTime, word_type
 from subscribers.errors import SubscriberError
+from subscribers.lists import open_only
 from subscribers.models import Consent, ConsentAction, MailingList, Subscription, SubscriptionState
 
 #: Subscriptions of one transaction. On SQLite everybody else who writes waits for it, some tenths of a second.
@@ -104,6 +107,8 @@ def merge(
     After an interruption the batches before stay in, and merging again goes on. Raises CannotMerge without a statement.
     """
     batch = _Batch(source, target, checked_statement(consent), now)
+    with transaction() as session:
+        session.exec(update(MailingList).where(col(MailingList.id) == source.id).values(merged_into=target.id))
     joined, after = 0, 0
     while True:
         with transaction() as session:
@@ -115,6 +120,27 @@ def merge(
         after = last
         if progress:
             progress(joined)
+
+
+def followed(session: Session, row: Subscription) -> list[Subscription]:
+    """Return a reader's subscriptions of the lists that the list of one was merged into, one after the other.
+
+    A list that was opened again stands for itself.
+    """
+    found: list[Subscription] = []
+    seen = {row.list_id}
+    current = row.list_id
+    while True:
+        merged = select(MailingList.merged_into).where(MailingList.id == current, ~open_only())
+        target = session.exec(merged).first()
+        if target is None or target in seen:
+            return found
+        seen.add(target)
+        current = target
+        theirs = select(Subscription).where(
+            Subscription.subscriber_id == row.subscriber_id, Subscription.list_id == target
+        )
+        found += session.exec(theirs, execution_options={"populate_existing": True}).all()
 
 
 @dataclass(frozen=True)

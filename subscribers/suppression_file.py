@@ -18,6 +18,7 @@ from sqlmodel import Session, col, select
 from subscribers.addresses import one_line, parse_address
 from subscribers.csvfile import CsvReader, Record
 from subscribers.errors import InvalidAddress
+from subscribers.hashes import KeyedHash, is_hash
 from subscribers.inserts import insert_missing
 from subscribers.models import Subscriber, Suppression, SuppressionReason
 from subscribers.transfer import ADDRESS_COLUMNS, RejectedRow
@@ -30,6 +31,8 @@ Transaction = Callable[[], AbstractContextManager[Session]]
 
 _BATCH = 1_000
 _NOTE_LIMIT = 500
+#: Nobody is erased by a file.
+_REASONS = [reason for reason in SuppressionReason if reason is not SuppressionReason.ERASED]
 
 
 @dataclass(frozen=True)
@@ -60,12 +63,14 @@ def import_suppressions(
     now: datetime,
     dry_run: bool = False,
     progress: Callable[[int], None] | None = None,
+    hashes: KeyedHash | None = None,
 ) -> SuppressionReport:
     """Suppress every address in a CSV file and report on each row; a bad one does not stop the others.
 
     Its columns: the address, and where they are there `reason` (bounce, complaint, manual; manual without one), `note`
-    and `since`. After an interruption, import it again: who is suppressed is counted as such. A `dry_run` changes
-    nothing. Raises TransferError when the file has no such header or is no text.
+    and `since`. After an interruption, import it again: who is suppressed is counted as such, and with `hashes` so is
+    who was erased: their address is not stored again. A `dry_run` changes nothing. Raises TransferError when the file
+    has no such header or is no text.
     """
     reader = CsvReader(file, source, ADDRESS_COLUMNS)
     address = next(name for name in ADDRESS_COLUMNS if name in reader.header)
@@ -76,29 +81,33 @@ def import_suppressions(
     while batch := list(islice(records, _BATCH)):
         entries = {one.key: one for one in _entries(batch, address, places, now, rejected)}
         with transaction() as session:
-            new, known = _store(session, entries, dry_run=dry_run)
+            new, known = _store(session, entries, hashes, dry_run=dry_run)
         added, already, readers = added + new, already + len(entries) - new, readers + known
         if progress:
             progress(added + already + len(rejected))
     return SuppressionReport(added, already, readers, tuple(rejected))
 
 
-def export_suppressions(session: Session, file: TextIO, *, raw: bool = False) -> int:
-    """Write the suppression list as CSV (RFC 4180), the oldest entries first, and return how many there are.
+def export_suppressions(session: Session, file: TextIO, *, raw: bool = False) -> tuple[int, int]:
+    """Write the suppression list as CSV (RFC 4180), the oldest entries first; return how many, and how many not.
 
-    Cells that a spreadsheet would take for formulas get an apostrophe, which `import_suppressions` takes away again;
-    `raw` leaves them as they are, for programs.
+    Left out is who was erased: what is kept of them is a hash that another installation, with other secrets, can make
+    nothing of. Cells that a spreadsheet would take for formulas get an apostrophe, which `import_suppressions` takes
+    away again; `raw` leaves them as they are, for programs.
     """
     writer = csv.writer(file, quoting=csv.QUOTE_MINIMAL if raw else csv.QUOTE_ALL)
     writer.writerow(COLUMNS)
     query = select(Suppression.address_key, Suppression.reason, Suppression.note, Suppression.at)
-    written = 0
+    written = left_out = 0
     rows = session.exec(query.order_by(col(Suppression.id)), execution_options={"yield_per": _BATCH})
     for key, reason, note, at in rows:
+        if is_hash(key):
+            left_out += 1
+            continue
         cells = (key, str(reason), note, at.astimezone(UTC).isoformat())
         writer.writerow(cells if raw else map(defuse, cells))
         written += 1
-    return written
+    return written, left_out
 
 
 def _entries(
@@ -123,8 +132,8 @@ def _entries(
 def _entry(cells: dict[str, str], address: str, now: datetime) -> _Entry:
     """Return what one row says. Raises InvalidAddress, or ValueError with a sentence."""
     reason = cells.get("reason", "").lower() or SuppressionReason.MANUAL
-    if reason not in set(SuppressionReason):
-        raise ValueError(f"{reason!r} is no reason; write one of {', '.join(SuppressionReason)}, or nothing.")
+    if reason not in _REASONS:
+        raise ValueError(f"{reason!r} is no reason; write one of {', '.join(_REASONS)}, or nothing.")
     key = parse_address(cells.get(address, "")).key
     return _Entry(key, SuppressionReason(reason), one_line(cells.get("note", ""), _NOTE_LIMIT), _since(cells, now))
 
@@ -140,9 +149,13 @@ def _since(cells: dict[str, str], now: datetime) -> datetime:
     return min(aware, now)
 
 
-def _store(session: Session, entries: dict[str, _Entry], *, dry_run: bool) -> tuple[int, int]:
+def _store(session: Session, entries: dict[str, _Entry], hashes: KeyedHash | None, *, dry_run: bool) -> tuple[int, int]:
     """Suppress those that are not; return how many these are, and how many of them are readers here."""
-    known = set(session.exec(select(Suppression.address_key).where(col(Suppression.address_key).in_(entries))))
+    wanted = {key: key for key in entries}
+    if hashes:
+        wanted |= {hashed: key for key in entries for hashed in hashes.each(key)}
+    stored = session.exec(select(Suppression.address_key).where(col(Suppression.address_key).in_(wanted)))
+    known = {wanted[one] for one in stored}
     new = [one for key, one in sorted(entries.items()) if key not in known]
     mine = col(Subscriber.address_key).in_([one.key for one in new])
     # Locked as by `suppress`: who is just being claimed for a mail is suppressed after it.

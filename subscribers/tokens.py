@@ -21,6 +21,10 @@ from subscribers.errors import InvalidToken
 CONFIRM_WITHIN = timedelta(days=7)
 #: How long leaving can be undone without asking again (U8).
 UNDO_WITHIN = timedelta(hours=1)
+#: How long the link works that a new address is confirmed with.
+ADDRESS_WITHIN = timedelta(days=7)
+#: How long the link works that leads to what is known of a reader: it opens more than any other.
+DATA_WITHIN = timedelta(hours=24)
 
 _MAC_BYTES = 16
 #: Whole seconds since 1970 in a token that has a time.
@@ -41,6 +45,12 @@ class Purpose(StrEnum):
     CONFIRM = "confirm"
     #: Come back to the one list just left; made and read with the time of leaving (U8).
     UNDO = "undo"
+    #: Be written to at the address that one request names; made and read with the time of asking.
+    ADDRESS = "address"
+    #: See, take along or delete what is known of the reader of one request; made and read with the time of asking.
+    DATA = "data"
+    #: Send one sign-up form; made and read with its time, what it is worth and what tells it from all others.
+    FORM = "form"
 
 
 class Signer:
@@ -91,9 +101,34 @@ class Signer:
             raise InvalidToken(f"Leaving can be undone for {minutes} minutes. Sign up again to get the newsletter.")
         return subscription_id, left_at
 
-    def _timed_token(self, purpose: Purpose, subscription_id: int, at: datetime) -> str:
+    def sign_request(self, purpose: Purpose, request_id: int, asked_at: datetime) -> str:
+        """Return the token for the link in the mail of one request (ADDRESS or DATA), asked for at `asked_at`."""
+        return self._timed_token(_of_request(purpose), request_id, asked_at)
+
+    def read_request(self, purpose: Purpose, token: str) -> tuple[int, datetime]:
+        """Return the request's id and when it was asked for, in UTC and whole seconds; its age is not judged here.
+
+        Raises InvalidToken unless we made the token for this purpose, ADDRESS or DATA.
+        """
+        return self._timed_payload(_of_request(purpose), token)
+
+    def sign_form(self, made_at: datetime, worth: int, random: bytes) -> str:
+        """Return the token in a form that was made at `made_at`; `worth` is below 256, `random` 8 bytes."""
+        seconds = int(made_at.timestamp()).to_bytes(_TIME_BYTES)
+        return self._token(Purpose.FORM, seconds + bytes([worth]) + random)
+
+    def read_form(self, token: str) -> tuple[datetime, int, bytes]:
+        """Return when a form was made, what it is worth and its random bytes; whether that will do is the caller's.
+
+        Raises InvalidToken unless we made the token.
+        """
+        payload = self._payload(Purpose.FORM, token)
+        made_at = datetime.fromtimestamp(int.from_bytes(payload[:_TIME_BYTES]), UTC)
+        return made_at, payload[_TIME_BYTES], payload[_TIME_BYTES + 1 :]
+
+    def _timed_token(self, purpose: Purpose, row_id: int, at: datetime) -> str:
         seconds = int(at.timestamp()).to_bytes(_TIME_BYTES)
-        return self._token(purpose, seconds + _id_bytes(subscription_id))
+        return self._token(purpose, seconds + _id_bytes(row_id))
 
     def _timed_payload(self, purpose: Purpose, token: str) -> tuple[int, datetime]:
         payload = self._payload(purpose, token)
@@ -114,7 +149,20 @@ class Signer:
 def _without_time(purpose: Purpose) -> Purpose:
     if purpose in {Purpose.CONFIRM, Purpose.UNDO}:
         raise ValueError(f"a token to {purpose} carries a time: use sign_{purpose} and read_{purpose}")
+    if purpose is Purpose.FORM:
+        raise ValueError("a token of a form is about no subscription: use sign_form and read_form")
+    if purpose in _OF_REQUESTS:
+        raise ValueError(f"a token of a request ({purpose}) carries a time: use sign_request and read_request")
     return purpose
+
+
+def _of_request(purpose: Purpose) -> Purpose:
+    if purpose not in _OF_REQUESTS:
+        raise ValueError(f"a token to {purpose} is about no request")
+    return purpose
+
+
+_OF_REQUESTS = frozenset({Purpose.ADDRESS, Purpose.DATA})
 
 
 #: What is signed before the payload. No purpose has a NUL in it, so no two pairs of purpose and payload are signed as

@@ -31,6 +31,7 @@ from subscribers.errors import InvalidAddress
     ],
 )
 def test_an_address_and_its_key(text: str, typed: str, key: str) -> None:
+    """Point 8: an NFC and IDNA key beside what was typed; a plus-tag is kept, in both."""
     assert parse_address(text) == Address(typed, key)
 
 
@@ -77,6 +78,7 @@ def test_an_address_and_its_key(text: str, typed: str, key: str) -> None:
     ],
 )
 def test_a_refused_address_says_why(text: str, reason: str) -> None:
+    """Point 8: letters other than a to z before the @-sign are refused, with the reason, as is all else."""
     with pytest.raises(InvalidAddress) as caught:
         parse_address(text)
     assert caught.value.reason == reason
@@ -126,6 +128,12 @@ def test_an_ordinary_address_is_what_a_closer_look_finds(text: str) -> None:
 @pytest.mark.parametrize("text", ["reader@example.org", "Ann.Reader+weekly@mail.example.co", "a_b-c@x-y.example"])
 def test_ordinary_addresses_need_no_closer_look(text: str) -> None:
     assert addresses.ordinary_key(text) == text.lower()
+
+
+@pytest.mark.parametrize("text", ["\u212aim@example.org", "ann@\u212aiev.example", "ann@example.o\u017f"])
+def test_letters_whose_small_form_is_ascii_are_not_ordinary(text: str) -> None:
+    """The Kelvin sign and the long s are other letters than k and s, although they fold to them."""
+    assert addresses.ordinary_key(text) == ""
 
 
 @given(st.text(max_size=30))

@@ -14,7 +14,8 @@ from newsletter.models import Delivery, DeliveryState, Issue, IssueState, Report
 from newsletter.providers.events import Kind
 from subscribers import cleaning, consent, segments, tags
 from subscribers.addresses import parse_address
-from subscribers.consent import Confirmed
+from subscribers.consent import Confirmed, Evidence
+from subscribers.hashes import KeyedHash
 from subscribers.models import (
     Consent,
     ConsentAction,
@@ -33,12 +34,19 @@ from tests.builders import newsroom, populated, reader
 
 NOW = datetime(2026, 11, 22, 7, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
+HASHES = KeyedHash(["a secret of thirty-two characters"])
 
 
 def asked(session: Session, list_id: int, address: str, at: datetime) -> int:
     """Let a reader ask for a list; return the subscription."""
-    where = {"now": at, "source": "page", "wording": "", "network": ""}
-    consent.request(session, list_id=list_id, address=parse_address(address), name="Ann", **where)  # type: ignore[arg-type]
+    consent.request(
+        session,
+        {list_id: ""},
+        address=parse_address(address),
+        evidence=Evidence(at, "page", "", ""),
+        hashes=HASHES,
+        may_mail=lambda: True,
+    )
     person = consent.find_subscriber(session, parse_address(address))
     assert person is not None
     [row] = consent.subscriptions_of(session, person.id)
@@ -65,7 +73,7 @@ def test_old_requests_are_dropped_and_new_ones_are_not(database: Database) -> No
         assert consent.subscription(session, new) is not None
         # The evidence that somebody asked stays.
         assert len(session.exec(select(Consent)).all()) == 2
-        outcome = consent.confirm(session, subscription_id=old, requested_at=NOW - 31 * DAY, now=NOW, source="page")
+        outcome = consent.would_confirm(session, subscription_id=old, requested_at=NOW - 31 * DAY)
         assert outcome is Confirmed.OUTDATED
 
 
@@ -196,7 +204,7 @@ def test_a_suppression_file_is_taken_in_by_batches_and_given_out_again(database:
             datetime(2026, 1, day, tzinfo=UTC) for day in range(1, 10)
         }
         out = StringIO(newline="")
-        assert export_suppressions(session, out) == 2_500
+        assert export_suppressions(session, out) == (2_500, 0)
     out.seek(0)
     again = import_suppressions(database.transaction, out, **words)  # type: ignore[arg-type]
     assert (again.added, again.already) == (0, 2_500)

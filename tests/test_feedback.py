@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 from sqlmodel import select
 
 from newsletter import feedback
@@ -17,8 +18,9 @@ from newsletter.feedback.matching import stands_for
 from newsletter.feedback.people import Consequence, Leaving, consequence
 from newsletter.mail import Kind
 from newsletter.models import Attempt, AttemptOutcome, Delivery, Issue, IssueState
-from subscribers import suppression
-from subscribers.models import Consent, Subscription, SubscriptionState, SuppressionReason
+from subscribers import moving, preferences, suppression
+from subscribers.consent import Evidence, record
+from subscribers.models import Consent, ConsentAction, Subscriber, Subscription, SubscriptionState, SuppressionReason
 from tests import builders
 from tests.builders import NOW
 from tests.reported import NONCE, UNCERTAIN, out
@@ -280,6 +282,33 @@ def test_what_was_before_the_reader_confirmed_counts_no_more(database: Database,
     assert list(issue.suppressions()) == ([] if kind is UNSUBSCRIBED else ["r1@example.org"])
     assert issue.subscription(0).state is CONFIRMED
     assert issue.subscription(1).state is (CONFIRMED if kind is BOUNCED else LEFT)
+
+
+def test_a_bounce_is_of_the_address_that_the_mail_went_to(database: Database) -> None:
+    """A reader who moved since the mail is not suppressed where they are now (U7)."""
+    issue = out(database, 1)
+    with database.transaction() as session:
+        session.execute(update(Delivery).values(address="r0@example.org"))
+        reader = session.get_one(Subscriber, issue.subscribers[0])
+        reader.address = reader.address_key = "moved@example.org"
+        session.add(reader)
+    taken = take_in(database, "p", [issue.event(0, BOUNCED, at=NOW + HOUR)], NOW + HOUR)
+    assert taken.suppressed == 1
+    with database.reading() as session:
+        assert suppression.find(session, "moved@example.org") is None
+        assert suppression.find(session, "r0@example.org") is not None
+
+
+@pytest.mark.parametrize("wording", [moving.CHANGED, preferences.LIFTED])
+def test_a_report_of_before_a_reader_asked_for_mail_again_counts_no_more(database: Database, wording: str) -> None:
+    """U7, U22: a bounce from before a new address was confirmed, or a bounce was lifted, is about what is over."""
+    issue = out(database, 1)
+    with database.transaction() as session:
+        evidence = Evidence(NOW + 2 * HOUR, "https://example.org/p", wording, "")
+        record(session, ConsentAction.CHANGED, issue.subscribers[0], None, evidence)
+    assert take_in(database, "p", [issue.event(0, BOUNCED, at=NOW + HOUR)], NOW + 3 * HOUR).suppressed == 0
+    later = issue.event(0, BOUNCED, id="later", at=NOW + 3 * HOUR)
+    assert take_in(database, "p", [later], NOW + 3 * HOUR).suppressed == 1
 
 
 def test_who_was_brought_to_the_list_after_leaving_stays_on_it(database: Database) -> None:

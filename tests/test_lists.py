@@ -11,13 +11,16 @@ from sqlmodel import Session, select
 
 from newsletter import newsroom
 from newsletter.db import Database
-from newsletter.delivery.planning import audience_size, plan
+from newsletter.delivery.audience import audience_size
+from newsletter.delivery.planning import plan
 from newsletter.errors import Refused
 from newsletter.models import Edition, Issue, IssueState
-from newsletter.signup import ask
+from newsletter.signup.asking import Asked, ask
 from newsletter.web.shown import enabled_editions
 from subscribers import consent, lists, merging
+from subscribers.addresses import parse_address
 from subscribers.errors import UnknownList
+from subscribers.hashes import KeyedHash
 from subscribers.lists import count_by_state, get_list
 from subscribers.models import Consent, ConsentAction, MailingList, Subscriber, Subscription, SubscriptionState
 from tests.builders import add_list, populated
@@ -84,13 +87,13 @@ def test_nothing_is_sent_to_an_archived_list_and_nobody_can_sign_up(database: Da
     with database.transaction() as session:
         edition = session.get_one(Edition, made.edition_id)
         lists.archive(session, "fen-weekly", NOW)
-        assert audience_size(session, edition) == 0
         assert enabled_editions(session) == []
-        with pytest.raises(Refused, match="Nobody can sign up for Fen Weekly: its list is archived"):
-            ask(session, edition=edition, address_text="new@example.org", now=NOW, source="page", network="")
+        asked = Asked(parse_address("new@example.org"), {"fen-weekly": "words"}, "page", "")
+        assert ask(session, asked, hashes=KeyedHash(["a secret of more than thirty-two characters"]), now=NOW) == {}
         issue = Issue(edition_id=edition.id, week="2026-W47", state=IssueState.DRAFT, send_at=NOW, drafted_at=NOW)
         session.add(issue)
         session.flush()
+        assert audience_size(session, issue, edition, NOW) == 0
         with pytest.raises(Refused, match="The list of Fen Weekly is archived, so nothing is sent to it"):
             plan(session, issue, 100, NOW)
 

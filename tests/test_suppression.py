@@ -80,17 +80,17 @@ def test_who_may_receive_an_issue(database: Database) -> None:
         suppress(session, "dan@example.org", SuppressionReason.COMPLAINT, "", NOW)
         _reader(session, "eve", {})
 
-        rows = session.execute(may_receive(weekly)).all()
+        rows = session.execute(may_receive(weekly, NOW)).all()
         subscription_id = session.exec(
             select(Subscription.id).where(Subscription.subscriber_id == ann.id, Subscription.list_id == weekly)
         ).one()
-        assert [tuple(row) for row in rows] == [(ann.id, "Ann@example.org", "Ann", subscription_id, LATER)]
-        names = {row.name for row in session.execute(may_receive(other))}
+        assert [tuple(row) for row in rows] == [(ann.id, "Ann@example.org", "Ann", subscription_id, LATER, False)]
+        names = {row.name for row in session.execute(may_receive(other, NOW))}
         assert names == {"Cleo"}
         lift(session, "dan@example.org")
-        assert {row.name for row in session.execute(may_receive(other))} == {"Cleo", "Dan"}
+        assert {row.name for row in session.execute(may_receive(other, NOW))} == {"Cleo", "Dan"}
 
 
 def test_the_columns_have_the_names_the_ledger_uses() -> None:
-    columns = may_receive(1).subquery().c
-    assert list(columns.keys()) == ["subscriber_id", "address", "name", "subscription_id", "since"]
+    columns = may_receive(1, NOW).subquery().c
+    assert list(columns.keys()) == ["subscriber_id", "address", "name", "subscription_id", "since", "text_only"]

@@ -15,6 +15,7 @@ from newsletter.cli import (
     edition,
     field,
     gather,
+    inbound,
     issue,
     mailing_list,
     newsroom,
@@ -28,8 +29,10 @@ from newsletter.cli import (
     subscriber,
     subscriber_clean,
     subscriber_files,
+    subscriber_privacy,
     subscriber_tags,
     suppression,
+    tidy,
 )
 from newsletter.cli.base import BUG, FAILED, INTERRUPTED, options, warn
 
@@ -42,10 +45,10 @@ commands = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for module in (setup, newsroom, gather, run):
+for module in (setup, newsroom, gather, run, tidy, inbound):
     module.register(commands)
 source_status.register(source.commands)
-for part in (subscriber_tags, subscriber_files, subscriber_clean):
+for part in (subscriber_tags, subscriber_files, subscriber_clean, subscriber_privacy):
     part.register(subscriber.commands)
 for module_group in (source, story, region, edition, mailing_list, subscriber, segment, field, suppression, issue):
     commands.add_typer(module_group.commands)

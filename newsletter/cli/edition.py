@@ -8,9 +8,10 @@ import typer
 
 from newsletter.cli.base import JsonOption, group, open_app, say, say_json, table, warn
 from newsletter.cli.newsroom import show
+from newsletter.cli.readers import some
 
 if TYPE_CHECKING:
-    from newsletter.newsroom import EditionEntry
+    from newsletter.newsroom import EditionEntry, Reach
 
 commands = group("edition", "The regional weeklies.")
 
@@ -38,6 +39,8 @@ def add(
     logo_width: Annotated[int, typer.Option(help="How many pixels wide the logo is shown.", max=280)] = 0,
     welcome: Annotated[bool, typer.Option(help="Greet readers who have joined.")] = True,
     goodbye: Annotated[bool, typer.Option(help="Write to readers who have left on the page.")] = False,
+    monthly: Annotated[bool, typer.Option(help="Let readers choose one issue a month.")] = False,
+    audience: Annotated[str, typer.Option(help='Only these of the list get it: a segment, such as "-tag:staff".')] = "",
 ) -> None:
     """Add an edition. The other settings are in the newsroom file: `newsletter export`, edit, `newsletter apply`.
 
@@ -72,6 +75,8 @@ def add(
         logo_width=logo_width,
         welcome=welcome,
         goodbye=goodbye,
+        monthly=monthly,
+        audience=audience,
     )
     _put(entry)
 
@@ -130,18 +135,58 @@ def list_(json: JsonOption = False) -> None:
 @commands.command("set")
 def set_(
     slug: str,
-    change: Annotated[list[str], typer.Argument(help="key=value, with the keys of the newsroom file.")],
+    change: Annotated[list[str] | None, typer.Argument(help="key=value, with the keys of the newsroom file.")] = None,
+    audience: Annotated[
+        str | None, typer.Option(help='Only these of the list get it: a segment, such as "-tag:staff"; "" for all.')
+    ] = None,
+    monthly: Annotated[bool | None, typer.Option(help="Whether readers may choose one issue a month.")] = None,
 ) -> None:
-    """Change an edition. Lists are written with commas.
+    """Change an edition. Lists are written with commas. A new audience is counted.
 
     Example: newsletter edition set ukraine-weekly send_time=08:30 max_stories=7 accent=#1B5E20
     """
     from newsletter import newsroom
 
+    changes = [*(change or []), *([] if audience is None else [f"audience={audience}"])]
+    changes += [] if monthly is None else [f"monthly={str(monthly).lower()}"]
+    if not changes:
+        raise typer.BadParameter("say what to change: key=value, --audience, --monthly or --no-monthly")
     app = open_app()
     with app.db.transaction() as session:
-        changed = newsroom.change_edition(session, slug, change, app.clock())
+        changed = newsroom.change_edition(session, slug, changes, app.clock())
     show([changed] if changed else [])
+    if any(one.startswith("audience=") for one in changes):
+        with app.db.reading() as session:
+            say(_reached(newsroom.reach_of(session, slug, app.clock())))
+
+
+def _reached(reach: Reach) -> str:
+    """Return how many readers get an edition, and whom its audience means."""
+    words = f" {reach.words}" if reach.words else ""
+    return f"Of {some(reach.readers)} {reach.meant:,} get it.{words}"
+
+
+@commands.command("show")
+def show_(slug: str, json: JsonOption = False) -> None:
+    """Print one edition's settings, and how many readers get it. Example: newsletter edition show ukraine-weekly"""
+    from dataclasses import asdict
+
+    from newsletter import newsroom
+    from newsletter.errors import NotFound
+
+    app = open_app()
+    with app.db.reading() as session:
+        entries = {entry.slug: entry for entry in newsroom.read(session).editions}
+        if slug not in entries:
+            raise NotFound("edition", slug, "" if entries else "Add one with `newsletter edition add`.", known=entries)
+        reach = newsroom.reach_of(session, slug, app.clock())
+    if json:
+        say_json(entries[slug].model_dump() | {"reach": asdict(reach)})
+        return
+    for name, value in entries[slug].model_dump().items():
+        if value not in ("", [], None):
+            say(f"{name}: {', '.join(value) if isinstance(value, list) else value}")
+    say(_reached(reach))
 
 
 @commands.command()

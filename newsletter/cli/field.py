@@ -97,13 +97,16 @@ def remove(
     json: JsonOption = False,
 ) -> None:
     """Remove a field with everything that readers said in it. Example: newsletter field remove region"""
+    from newsletter import newsroom
     from subscribers import fields
 
     app = open_app()
     with app.db.reading() as session:
         count = fields.count_answers(session, fields.get_field(session, name).id)
+        newsroom.refuse_named(session, "field", name)
     confirm(f"Remove {name} with what {some(count)} said in it? It cannot be undone.", yes=yes)
     with app.db.transaction() as session:
+        newsroom.refuse_named(session, "field", name)
         gone = fields.remove_field(session, name)
     if json:
         say_json({"removed": name, "answers": gone})

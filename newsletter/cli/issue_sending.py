@@ -70,7 +70,8 @@ def send(
     app = open_app()
     found, name = find(app, issue)
     with app.db.reading() as session:
-        expected = forecast(session, found, app.post.carrier, app.clock())
+        ahead = at_its_time and found.state == "approved"
+        expected = forecast(session, found, app.post.carrier, app.clock(), ahead=ahead)
     if dry_run:
         _print_forecast(name, found, expected, json=json)
     if is_paused(found):
@@ -244,6 +245,13 @@ def _print_forecast(name: str, issue: Issue, expected: Forecast, *, json: bool) 
     others = [(expected.suppressed, "suppressed"), (expected.pending, "not confirmed"), (expected.left, "gone")]
     listed = ", ".join(f"{count} {why}" for count, why in others if count)
     say(f"The list {expected.list_name} has {listed or 'nobody'} besides.")
+    chosen = [
+        (expected.paused, "paused"),
+        (expected.not_due, "monthly and not due"),
+        (expected.outside, "outside the edition's audience"),
+    ]
+    if spared := ", ".join(f"{count} {why}" for count, why in chosen if count):
+        say(f"Confirmed, and do not get this issue: {spared}.")
     table(("Domain", "Readers"), expected.domains.items())
     if rest := expected.readers - sum(expected.domains.values()):
         say(f"... and {some(rest)} of other domains.")

@@ -40,7 +40,7 @@ def accounting_line(counts: Tally, *, over: bool = False) -> str:
     parts: list[tuple[int, str]] = [
         (counts.accepted, "accepted"),
         (counts.rejected, "rejected"),
-        (counts.suppressed, "left or suppressed meanwhile"),
+        (counts.suppressed, "left, paused or suppressed meanwhile"),
         (counts.uncertain, "uncertain"),
         (counts.sending, "being sent"),
         (counts.planned, "not sent to" if over else "waiting"),

@@ -59,6 +59,7 @@ def rename(
 
     Example: newsletter list rename ukraine "Ukraine, every Saturday"
     """
+    from newsletter import newsroom
     from subscribers import lists
 
     if not name and not short:
@@ -68,6 +69,7 @@ def rename(
     if short and short != slug:
         with app.db.reading() as session:
             lists.get_list(session, slug)
+            newsroom.refuse_named(session, "list", slug)
         confirm(f"Readers' filters go by the List-Id, which is {slug} until now. Change it to {short}?", yes=yes)
     with app.db.transaction() as session:
         row = lists.rename(session, slug, name=name, new_slug=short)

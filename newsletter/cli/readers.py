@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from newsletter.cli.base import say, say_json, table
+from newsletter.cli.base import progress, say, say_json, table, warn
 
 if TYPE_CHECKING:
     from sqlmodel import Session
 
     from newsletter.app import App
     from subscribers.finding import Found
+    from subscribers.hashes import KeyedHash
     from subscribers.segments import Readers
 
 LimitOption = Annotated[int, typer.Option(min=1, max=10_000, help="How many to show.")]
@@ -30,6 +31,23 @@ def meant(app: App, session: Session, text: str) -> Readers:
     return segments.readers(session, text, engagement.terms(now), now=now)
 
 
+def known_hashes(app: App) -> KeyedHash | None:
+    """Return what erased readers are known by; None without a secret, since without one nobody can have been erased."""
+    return app.hashes if app.settings.secrets else None
+
+
+def refusing_domains(domains: Collection[str]) -> dict[str, str]:
+    """Ask the DNS about domains; return those that take no mail with a sentence each, and say which it did not tell."""
+    from subscribers.mailservers import Verdict, check_all
+
+    with progress("Asking about domains", len(domains)) as advance:
+        verdicts = check_all(domains, progress=advance)
+    if unknown := [domain for domain, verdict in verdicts.items() if verdict is Verdict.UNKNOWN]:
+        shown = ", ".join(unknown[:5]) + (f" and {len(unknown) - 5} more" if len(unknown) > 5 else "")
+        warn(f"The DNS did not say whether these take mail, so they are kept: {shown}.")
+    return {domain: f"{domain} {verdict}." for domain, verdict in verdicts.items() if verdict.refuses}
+
+
 def after_key(after: str) -> str:
     """Return what a page begins behind. Raises InvalidAddress."""
     from subscribers.addresses import parse_address
@@ -37,9 +55,9 @@ def after_key(after: str) -> str:
     return parse_address(after).key if after else ""
 
 
-def some(count: int, what: str = "reader") -> str:
-    """Return a number with its noun."""
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
+def some(count: int, what: str = "reader", several: str = "") -> str:
+    """Return a number with its noun; `several` where more than one are not called so with an s."""
+    return f"{count:,} {what if count == 1 else several or f'{what}s'}"
 
 
 def print_page(found: Sequence[Found], limit: int, *, json: bool) -> None:

@@ -90,8 +90,11 @@ def pages(app: App) -> FastAPI:
         provider=app.provider,
         renderer=app.renderer,
         signer=app.signer,
+        hashes=app.hashes,
         base_url=app.settings.base_url,
         clock=app.clock,
         templates=app.web_templates,
         hooks=app.providers,
+        rules=app.sign_up_rules,
+        editors=app.settings.schedule.editors,
     )

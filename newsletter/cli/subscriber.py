@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,7 +17,14 @@ from newsletter.cli.base import (
     table,
     warn,
 )
-from newsletter.cli.readers import AfterOption, LimitOption, after_key, meant, print_page
+from newsletter.cli.readers import AfterOption, LimitOption, after_key, known_hashes, meant, print_page
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from sqlmodel import Session
+
+    from subscribers.models import Subscriber, Suppression
 
 commands = group("subscriber", "Readers: add, import, export, look up, tag, block, remove.")
 
@@ -30,36 +37,65 @@ def show(address: str, json: JsonOption = False) -> None:
     """
     from sqlmodel import select
 
-    from subscribers import consent, fields, suppression, tags
+    from subscribers import suppression
     from subscribers.addresses import parse_address
-    from subscribers.models import MailingList, Subscriber
+    from subscribers.models import Subscriber, SuppressionReason
 
-    key = parse_address(address).key
-    with open_app().db.reading() as session:
+    app, key = open_app(), parse_address(address).key
+    with app.db.reading() as session:
         subscriber = session.exec(select(Subscriber).where(Subscriber.address_key == key)).first()
-        suppressed = suppression.find(session, key)
+        hashes = known_hashes(app)
+        suppressed = suppression.find_known(session, key, hashes) if hashes else suppression.find(session, key)
         if subscriber is None:
-            warn(f"{address} is not known." + (f" It is blocked: {suppressed.reason}." if suppressed else ""))
+            warn(f"{address} is not known.{_blocked_all_the_same(suppressed)}")
             stop(FAILED)
-        lists = {one.id: one.slug for one in session.exec(select(MailingList))}
-        subscriptions = consent.subscriptions_of(session, subscriber.id)
-        history = consent.history(session, subscriber.id)
-        details = {"tags": tags.tags_of(session, subscriber.id), "fields": fields.values_of(session, subscriber.id)}
-    on_lists = [{"list": lists[one.list_id], "state": one.state, "since": one.changed_at} for one in subscriptions]
-    record = [one.model_dump(exclude={"id", "subscriber_id"}) | {"list": lists[one.list_id]} for one in history]
-    facts = {
-        "address": subscriber.address,
-        "name": subscriber.name,
-        "since": subscriber.created_at,
-        "blocked": suppressed.model_dump(include={"reason", "note", "at"}) if suppressed else None,
-        **details,
-        "lists": on_lists,
-        "consent": record,
-    }
+        facts = _facts(session, subscriber, app.clock())
+    if suppressed and suppressed.reason is not SuppressionReason.ERASED:  # who was erased may come back
+        facts["blocked"] = suppressed.model_dump(include={"reason", "note", "at"})
     if json:
         say_json(facts)
     else:
         _print_reader(facts)
+
+
+def _facts(session: Session, subscriber: Subscriber, now: datetime) -> dict[str, Any]:
+    """Return what is known of a reader, but for whether they are blocked."""
+    from sqlmodel import select
+
+    from subscribers import consent, fields, tags
+    from subscribers.models import MailingList
+    from subscribers.preferences import is_paused
+
+    lists = {one.id: one.slug for one in session.exec(select(MailingList))}
+    return {
+        "address": subscriber.address,
+        "name": subscriber.name,
+        "since": subscriber.created_at,
+        "language": subscriber.language,
+        "text_only": subscriber.text_only,
+        "paused_until": subscriber.paused_until if is_paused(subscriber.paused_until, now) else None,
+        "blocked": None,
+        "tags": tags.tags_of(session, subscriber.id),
+        "fields": fields.values_of(session, subscriber.id),
+        "lists": [
+            {"list": lists[one.list_id], "state": one.state, "since": one.changed_at, "monthly": one.monthly}
+            for one in consent.subscriptions_of(session, subscriber.id)
+        ],
+        # What is about the reader and no list, such as a new address, has none.
+        "consent": [
+            one.model_dump(exclude={"id", "subscriber_id"}) | {"list": lists.get(one.list_id or 0, "")}
+            for one in consent.history(session, subscriber.id)
+        ],
+    }
+
+
+def _blocked_all_the_same(row: Suppression | None) -> str:
+    """Return a sentence about an address that is no reader's and still known: blocked, or by a hash."""
+    if row is None:
+        return ""
+    if row.reason == "erased":
+        return f" Its reader was erased on {row.at:%Y-%m-%d}, at their wish."
+    return f" It is blocked: {row.reason}."
 
 
 def _print_reader(facts: dict[str, Any]) -> None:
@@ -67,21 +103,34 @@ def _print_reader(facts: dict[str, Any]) -> None:
     if blocked := facts["blocked"]:
         note = f", {blocked['note']}" if blocked["note"] else ""
         say(f"Blocked since {blocked['at']:%Y-%m-%d} ({blocked['reason']}{note}). Nothing is sent to this address.")
+    if facts["paused_until"]:
+        say(f"Paused: no issue is sent before {facts['paused_until']:%Y-%m-%d %H:%M} UTC.")
+    if facts["language"] or facts["text_only"]:
+        wishes = [f"pages and letters in {facts['language']}"] if facts["language"] else []
+        say(f"Wishes: {', '.join([*wishes, *(['mails as text only'] if facts['text_only'] else [])])}")
     if facts["tags"]:
         say(f"Tags: {', '.join(facts['tags'])}")
     for slug, value in facts["fields"].items():
         say(f"{slug}: {value}")
     table(
         ("List", "State", "Since (UTC)"),
-        ((one["list"], one["state"], f"{one['since']:%Y-%m-%d %H:%M}") for one in facts["lists"]),
+        (
+            (one["list"], one["state"] + (", monthly" if one["monthly"] else ""), f"{one['since']:%Y-%m-%d %H:%M}")
+            for one in facts["lists"]
+        ),
     )
     table(
         ("When (UTC)", "What", "List", "Where", "Network"),
         (
-            (f"{one['at']:%Y-%m-%d %H:%M}", one["action"], one["list"], one["source"], one["network"])
+            (f"{one['at']:%Y-%m-%d %H:%M}", _what(one), one["list"], one["source"], one["network"])
             for one in facts["consent"]
         ),
     )
+
+
+def _what(line: dict[str, Any]) -> str:
+    """Return what a line of evidence says was done; of a change also which."""
+    return f"{line['action']}: {line['wording']}" if line["action"] == "changed" else str(line["action"])
 
 
 @commands.command()
@@ -132,7 +181,8 @@ def block(
     keys = [parse_address(address).key for address in addresses]
     app = open_app()
     with app.db.transaction() as session:
-        new = [suppression.suppress(session, key, SuppressionReason.MANUAL, note, app.clock()) for key in keys]
+        given = (SuppressionReason.MANUAL, note, app.clock(), known_hashes(app))
+        new = [suppression.suppress(session, key, *given) for key in keys]
     if json:
         say_json([{"address": key, "blocked": is_new} for key, is_new in zip(keys, new, strict=True)])
         return
@@ -153,8 +203,9 @@ def unblock(
     from subscribers.addresses import parse_address
 
     keys = [parse_address(address).key for address in addresses]
-    with open_app().db.transaction() as session:
-        lifted = [suppression.lift(session, key) for key in keys]
+    app = open_app()
+    with app.db.transaction() as session:
+        lifted = [suppression.lift(session, key, known_hashes(app)) for key in keys]
     if json:
         say_json([{"address": key, "unblocked": was} for key, was in zip(keys, lifted, strict=True)])
         return

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 import typer
 
 from newsletter.cli.base import FAILED, IN_PART, JsonOption, confirm, open_app, progress, say, say_json, stop, warn
+from newsletter.cli.readers import known_hashes, refusing_domains
 
 if TYPE_CHECKING:
     from newsletter.app import App
@@ -62,6 +63,9 @@ def import_(
     rejects: Annotated[
         Path | None, typer.Option(help="Write the rejected rows with their reasons to this file, to mend and import.")
     ] = None,
+    check_domains: Annotated[
+        bool, typer.Option("--check-domains", help="Ask the DNS, and reject addresses at domains that take no mail.")
+    ] = False,
     encoding: Annotated[str, typer.Option(help="Such as cp1252 or utf-16; found when left out.")] = "",
     delimiter: Annotated[str, typer.Option(help="comma, semicolon, tab, pipe or a sign; found when left out.")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Read and judge every row, and change nothing.")] = False,
@@ -69,7 +73,7 @@ def import_(
     yes: Annotated[bool, typer.Option("--yes", help="Do not show a look at the file and ask first.")] = False,
     json: JsonOption = False,
 ) -> None:
-    """Bring readers in from a CSV file. Who left before, or is suppressed, stays out.
+    """Bring readers in from a CSV file. Who left before, is suppressed or was erased stays out.
 
     A reader we know keeps name and fields unless you say --update; a field without a value gets one, and tags are
     added. Who had asked for the list and not confirmed is on it then; no other state or consent changes. On a terminal
@@ -93,7 +97,7 @@ def import_(
         options = Options(
             sign, named, product, update, suppress_, dry_run=dry_run, lanes=1 if app.db.is_sqlite else _LANES
         )
-        work = _Work(app, opened, file, list_id, consent, options)
+        work = _Work(app, opened, file, list_id, consent, options, check_domains=check_domains)
         if asks:
             work.look(mailing_list)
         report = work.run(resume=resume, rejects=rejects)
@@ -117,6 +121,7 @@ class _Work:
     consent: str
     options: Options
     delimiter: str = ""
+    check_domains: bool = False
 
     def __post_init__(self) -> None:
         from subscribers.csvfile import DELIMITERS, CsvReader
@@ -156,7 +161,8 @@ class _Work:
         try:
             report = self._import(
                 self.options,
-                start=start if resume else None,
+                # What the DNS says may differ from before, and then others are the first so many readers.
+                start=start if resume and not self.check_domains else None,
                 committed=None if self.options.dry_run else keep,
                 rejects=_opener(rejects) if rejects else None,
                 progress=_Shown(self.opened),
@@ -181,6 +187,8 @@ class _Work:
             source=self.file.name,
             now=self.app.clock(),
             options=options,
+            hashes=known_hashes(self.app),
+            check_domains=refusing_domains if self.check_domains else None,
             **given,
         )
 
@@ -328,9 +336,10 @@ def _chosen(question: str, titles: Sequence[str], default: int | None = None) ->
 
 def _counted(report: ImportReport) -> str:
     taken_over = f", {report.recorded} of them by what the file says" if report.recorded else ""
+    erased = f"{report.kept_out_erased} were erased at their wish and stay out, " if report.kept_out_erased else ""
     return (
         f"{report.added} added, {report.already} were on the list, {report.kept_out_left} had left and stay out, "
-        f"{report.kept_out_suppressed} suppressed and stay out{taken_over}, {report.rejected_rows} rejected"
+        f"{report.kept_out_suppressed} suppressed and stay out{taken_over}, {erased}{report.rejected_rows} rejected"
     )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from newsletter.cli.base import FAILED, IN_PART, JsonOption, confirm, group, open_app, say, say_json, stop, table, warn
-from newsletter.cli.readers import meant, some
+from newsletter.cli.readers import known_hashes, meant, refusing_domains, some
 
 if TYPE_CHECKING:
     from newsletter.app import App
@@ -30,9 +30,12 @@ def add(
     name: Annotated[str, typer.Option(help="Their name; one that is known is not changed.")] = "",
     field: Annotated[list[str] | None, typer.Option(help="What they said, as NAME=VALUE; may be repeated.")] = None,
     tag: Annotated[list[str] | None, typer.Option(help="A tag for them; may be repeated.")] = None,
+    check_domain: Annotated[
+        bool, typer.Option("--check-domain", help="Ask the DNS, and refuse an address whose domain takes no mail.")
+    ] = False,
     json: JsonOption = False,
 ) -> None:
-    """Put one reader on a list who agreed elsewhere. Who left it, or is blocked, stays out.
+    """Put one reader on a list who agreed elsewhere. Who left it, is blocked or was erased stays out.
 
     Example: newsletter subscriber add ann@example.org --list ukraine --consent "By telephone, 3 May 2026" --tag donor
     """
@@ -42,7 +45,10 @@ def add(
     from subscribers.lists import get_open_list
 
     app = open_app()
-    where = {"consent": consent, "source": "command line", "now": app.clock()}
+    if check_domain and (refused := refusing_domains([parse_address(address).key.rpartition("@")[2]])):
+        warn(f"Error: {next(iter(refused.values()))} {address} was not added.")
+        stop(FAILED)
+    where = {"consent": consent, "source": "command line", "now": app.clock(), "hashes": known_hashes(app)}
     with app.db.transaction() as session:
         chosen, parsed = get_open_list(session, mailing_list), parse_address(address)
         reader_id, joined = add_reader(session, parsed, chosen, name=name, **where)  # type: ignore[arg-type]
@@ -168,9 +174,11 @@ def show(json: JsonOption = False) -> None:
 @tags.command()
 def rename(old: str, new: str, json: JsonOption = False) -> None:
     """Give a tag another name. Example: newsletter subscriber tags rename doner donor"""
+    from newsletter import newsroom
     from subscribers.tags import rename_tag, tag_name
 
     with open_app().db.transaction() as session:
+        newsroom.refuse_named(session, "tag", tag_name(old))
         rename_tag(session, old, new)
     if json:
         say_json({"tag": tag_name(new), "was": tag_name(old)})
@@ -185,13 +193,16 @@ def delete(
     json: JsonOption = False,
 ) -> None:
     """Delete a tag; its readers stay. Example: newsletter subscriber tags delete staff"""
-    from subscribers.tags import count_with, delete_tag
+    from newsletter import newsroom
+    from subscribers.tags import count_with, delete_tag, tag_name
 
     app = open_app()
     with app.db.reading() as session:
+        newsroom.refuse_named(session, "tag", tag_name(name))
         count = count_with(session, name)
     confirm(f"Take {name} off {some(count)} and delete it? It cannot be undone.", yes=yes)
     with app.db.transaction() as session:
+        newsroom.refuse_named(session, "tag", tag_name(name))
         had = delete_tag(session, name)
     if json:
         say_json({"deleted": name, "readers": had})

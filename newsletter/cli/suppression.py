@@ -22,6 +22,7 @@ from newsletter.cli.base import (
     table,
     warn,
 )
+from newsletter.cli.readers import known_hashes, some
 
 if TYPE_CHECKING:
     from newsletter.feedback import Plan, Planned
@@ -31,10 +32,12 @@ commands = group("suppression", "Addresses that are never written to, here and a
 
 @commands.command("list")
 def list_(
-    reason: Annotated[str, typer.Option(help="Only these: bounce, complaint or manual.")] = "",
+    reason: Annotated[str, typer.Option(help="Only these: bounce, complaint, manual or erased.")] = "",
     json: JsonOption = False,
 ) -> None:
     """Show who is suppressed, since when and why, the latest first. `newsletter subscriber unblock` lifts one.
+
+    Of readers who were erased a keyed hash is left, which starts with "h:" and stands for an address nobody can read.
 
     Example: newsletter suppression list --reason bounce
     """
@@ -112,8 +115,9 @@ def import_(
     app = open_app()
     with open_csv(file).text as opened, progress("Importing") as advance:
         report = import_suppressions(
-            app.db.transaction, opened, source=file.name, now=app.clock(), dry_run=dry_run, progress=advance
-        )
+            app.db.transaction, opened, source=file.name, now=app.clock(), dry_run=dry_run, progress=advance,
+            hashes=known_hashes(app),
+        )  # fmt: skip
     if rejects and report.rejected:
         with rejects.open("w", encoding="utf-8", newline="") as out:
             write_rejected(report.rejected, out)
@@ -136,7 +140,7 @@ def export(
         bool, typer.Option("--raw", help="For programs: do not defuse cells that a spreadsheet would compute.")
     ] = False,
 ) -> None:
-    """Write the suppression list as CSV, with reasons and times.
+    """Write the suppression list as CSV, with reasons and times. Erased readers are left out and counted.
 
     Example: newsletter suppression export blocked.csv
     """
@@ -144,11 +148,13 @@ def export(
 
     with open_app().db.reading() as session:
         if file is None:
-            export_suppressions(session, sys.stdout, raw=raw)
-            return
-        with file.open("w", encoding="utf-8", newline="") as out:
-            count = export_suppressions(session, out, raw=raw)
-    say(f"Wrote {count} rows to {file}.")
+            _, left_out = export_suppressions(session, sys.stdout, raw=raw)
+        else:
+            with file.open("w", encoding="utf-8", newline="") as out:
+                count, left_out = export_suppressions(session, out, raw=raw)
+            say(f"Wrote {count} rows to {file}.")
+    if left_out:
+        warn(f"{some(left_out, 'entry', 'entries')} left out: of readers who were erased only a keyed hash is kept.")
 
 
 def _print(plan: Plan) -> None:

@@ -14,14 +14,15 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import func, tuple_
+from sqlalchemy import func, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, SQLModel, col, select
 
 from newsletter.delivery.learning import among, portions
 from newsletter.mail import Kind
-from newsletter.models import Edition, Issue
-from subscribers.addresses import one_line
+from newsletter.models import Delivery, Edition, Issue, ReportedEvent
+from subscribers import moving, preferences
+from subscribers.addresses import one_line, parse_address
 from subscribers.consent import leave
 from subscribers.models import (
     Consent,
@@ -102,7 +103,11 @@ def consequence(kind: Kind, detail: str) -> Consequence:
 
 
 def follow(session: Session, provider: str, reports: Sequence[Told], now: datetime) -> Followed:
-    """Suppress and take off lists whom the reports are about, unless they have confirmed since."""
+    """Suppress and take off lists whom the reports are about, unless they have confirmed since.
+
+    Who was erased meanwhile is nobody: what the reports say of them is not kept.
+    """
+    reports = _of_known(session, reports)
     meant = [(one, consequence(one.kind, one.detail)) for one in reports]
     meant = [(one, what) for one, what in meant if what != _NOTHING]
     if not meant:
@@ -113,14 +118,35 @@ def follow(session: Session, provider: str, reports: Sequence[Told], now: dateti
     return Followed(suppressed, _leave(session, provider, meant, now))
 
 
+def _of_known(session: Session, reports: Sequence[Told]) -> Sequence[Told]:
+    """Return the reports about readers who are there, and empty what is stored of those about erased ones."""
+    erased: set[int] = set()
+    for ids in portions(one.subscriber_id for one in reports):
+        gone = select(Subscriber.id).where(among(session, col(Subscriber.id), ids))
+        erased |= set(session.exec(gone.where(col(Subscriber.erased_at).is_not(None))))
+    if not erased:
+        return reports
+    issues = {one.issue_id for one in reports if one.subscriber_id in erased}
+    mails = select(Delivery.id).where(col(Delivery.issue_id).in_(issues), col(Delivery.subscriber_id).in_(erased))
+    about = update(ReportedEvent).where(col(ReportedEvent.delivery_id).in_(mails))
+    session.execute(about.values(address="", detail="", raw={}))
+    return [one for one in reports if one.subscriber_id not in erased]
+
+
 def is_before(at: datetime, confirmed: datetime | None) -> bool:
     """Tell whether what happened at `at`, told in whole seconds, was before the reader confirmed. Pure."""
     return confirmed is not None and at + _SECOND <= confirmed
 
 
 def last_confirmed(session: Session, subscriber_ids: Collection[int]) -> dict[int, datetime]:
-    """Return when readers last proved themselves that they want mail; those who never did are left out."""
-    own_doing = col(Consent.action).in_([ConsentAction.CONFIRMED, ConsentAction.JOINED])
+    """Return when readers last proved themselves that they want mail; those who never did are left out.
+
+    So does who takes another address, by a mail that went there, and who asks for mail again after it had come back.
+    """
+    asked = (col(Consent.action) == ConsentAction.CHANGED) & col(Consent.wording).in_(
+        [preferences.LIFTED, moving.CHANGED]
+    )
+    own_doing = col(Consent.action).in_([ConsentAction.CONFIRMED, ConsentAction.JOINED]) | asked
     query = select(Consent.subscriber_id, func.max(Consent.at)).where(own_doing).group_by(col(Consent.subscriber_id))
     found: dict[int, datetime] = {}
     for ids in portions(subscriber_ids):
@@ -131,16 +157,31 @@ def last_confirmed(session: Session, subscriber_ids: Collection[int]) -> dict[in
 def _suppress(session: Session, provider: str, meant: Iterable[tuple[Told, Consequence]], now: datetime) -> int:
     """Write the suppressions, each with its earliest report; a person's own entry stays as it is."""
     reasons = [(one, what.reason) for one, what in meant if what.reason]
-    keys: dict[int, str] = {}
-    for ids in portions(one.subscriber_id for one, _ in reasons):
-        query = select(Subscriber.id, Subscriber.address_key).where(among(session, col(Subscriber.id), ids))
-        keys |= {row[0]: row[1] for row in session.exec(query)}
+    keys = _keys(session, [one for one, _ in reasons])
     earliest: dict[str, tuple[datetime, str, str]] = {}
     for one, reason in reasons:
         row = (min(one.at, now), str(reason), _note(provider, one))
-        key = keys[one.subscriber_id]
+        key = keys[one.subscriber_id, one.issue_id]
         earliest[key] = min(row, earliest.get(key, row))
     return _write_suppressions(session, earliest)
+
+
+def _keys(session: Session, reports: Sequence[Told]) -> dict[tuple[int, int | None], str]:
+    """Return whose address each report is about: the one that the mail went to, which may not be the reader's now."""
+    keys: dict[int, str] = {}
+    sent_to: dict[tuple[int, int | None], str] = {}
+    issues = {one.issue_id for one in reports if one.issue_id is not None}
+    for ids in portions(one.subscriber_id for one in reports):
+        query = select(Subscriber.id, Subscriber.address_key).where(among(session, col(Subscriber.id), ids))
+        keys |= {row[0]: row[1] for row in session.exec(query)}
+        mails = select(Delivery.subscriber_id, Delivery.issue_id, Delivery.address).where(
+            col(Delivery.issue_id).in_(issues), among(session, col(Delivery.subscriber_id), ids), Delivery.address != ""
+        )
+        sent_to |= {(row[0], row[1]): parse_address(row[2]).key for row in session.exec(mails)}
+    return {
+        (one.subscriber_id, one.issue_id): sent_to.get((one.subscriber_id, one.issue_id), keys[one.subscriber_id])
+        for one in reports
+    }
 
 
 def dropped_note(provider: str) -> str:

@@ -3,6 +3,7 @@
 `entries` validates what the command line and the file bring; `rows` changes the tables, which do not validate.
 """
 
+from newsletter.newsroom.audiences import Reach, reach_of, refuse_named
 from newsletter.newsroom.codes import code_meant, name_of, no_region
 from newsletter.newsroom.entries import (
     WEEKDAYS,
@@ -38,6 +39,7 @@ __all__ = [
     "EditionEntry",
     "ListEntry",
     "Newsroom",
+    "Reach",
     "RegionEntry",
     "SourceEntry",
     "apply",
@@ -56,7 +58,9 @@ __all__ = [
     "put_logo",
     "put_region",
     "put_source",
+    "reach_of",
     "read",
+    "refuse_named",
     "refuse_while_sending",
     "remove_source",
     "source_slug",

@@ -116,6 +116,10 @@ class EditionEntry(Entry):
     logo_width: int = Field(default=0, ge=0, le=LOGO_SHOWN[0])
     welcome: bool = True
     goodbye: bool = False
+    #: Readers may choose to get one issue a month.
+    monthly: bool = False
+    #: A segment, such as -tag:staff: of the list only these readers get it.
+    audience: str = Field(default="", max_length=1000)
     enabled: bool = True
 
     @field_validator("accent", "accent_dark")

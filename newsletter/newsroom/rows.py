@@ -22,6 +22,7 @@ from newsletter.models import (
     Story,
     StorySource,
 )
+from newsletter.newsroom.audiences import refuse_unclear
 from newsletter.newsroom.codes import no_region
 from newsletter.newsroom.entries import (
     WEEKDAYS,
@@ -97,12 +98,16 @@ def put_source(session: Session, entry: SourceEntry) -> Change | None:
 
 
 def put_edition(session: Session, entry: EditionEntry, now: datetime) -> Change | None:
-    """Add or change an edition; return what changed, or None. Raises NotFound for an unknown region or list."""
+    """Add or change an edition; return what changed, or None. Raises NotFound for an unknown region or list.
+
+    Raises ConfigurationError for an audience that cannot be understood.
+    """
     ids = _region_ids(session, entry.regions)
     mailing_list = session.exec(select(MailingList).where(MailingList.slug == entry.list)).first()
     if mailing_list is None:
         hint = f"Edition {entry.slug} names it; add it with `newsletter list add`."
         raise NotFound("list", entry.list, hint, known=session.exec(select(MailingList.slug)).all())
+    refuse_unclear(session, entry.slug, entry.audience, now)
     new = entry.model_dump(exclude={"regions", "list", "send_weekday", "send_time"})
     new |= {
         "list_id": mailing_list.id,

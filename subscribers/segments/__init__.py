@@ -14,7 +14,7 @@ from sqlmodel import Session, func
 from subscribers.segments.freezing import frozen
 from subscribers.segments.known import Extra, ExtraTerm, Known, known_to
 from subscribers.segments.meaning import Meaning, understand
-from subscribers.segments.parsing import SegmentError
+from subscribers.segments.parsing import SegmentError, named_in
 from subscribers.segments.sql import Readers, readers_meant
 from subscribers.segments.words import in_words
 
@@ -30,6 +30,7 @@ __all__ = [
     "explain",
     "frozen",
     "known_to",
+    "named_in",
     "readers",
 ]
 

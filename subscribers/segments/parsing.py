@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -85,6 +86,29 @@ def parse(text: str) -> Node:
     if len(text) > TEXT_LIMIT:
         raise SegmentError(text, TEXT_LIMIT, f"it is longer than {TEXT_LIMIT} characters.")
     return _Parser(text).whole()
+
+
+def named_in(text: str) -> frozenset[tuple[str, str]]:
+    """Return the lists, tags and fields that a segment names, such as ("tag", "staff"), in lower case; none if broken.
+
+    Whether they are there is not looked at.
+    """
+    try:
+        return frozenset(_named(parse(text)))
+    except SegmentError:
+        return frozenset()
+
+
+def _named(node: Node) -> Iterator[tuple[str, str]]:
+    if isinstance(node, Not):
+        yield from _named(node.part)
+    elif isinstance(node, Every | Either):
+        for part in node.parts:
+            yield from _named(part)
+    elif node.name == "field":
+        yield "field", node.key.casefold()
+    elif node.name in {"list", "tag"}:
+        yield from ((node.name, value.casefold()) for value in node.values)
 
 
 class _Parser:

@@ -50,9 +50,17 @@ def readers_meant(meaning: Meaning, dialect: str) -> Readers:
     rest = [part for part in parts if part is not source]
     # It walks through the table of one condition, where that has no reader twice, and else through all readers.
     ids = _ids(source) if source else select_columns(col(Subscriber.id).label("reader_id"))
-    if source and any(_is_about_person(part) for part in rest):
+    by_person = not source or _may_be_erased(source)
+    if source and (by_person or any(_is_about_person(part) for part in rest)):
         ids = ids.join(Subscriber, col(Subscriber.id) == _plain(ids))
+    if by_person:  # who was erased is nobody
+        ids = ids.where(col(Subscriber.erased_at).is_(None))
     return ids.where(*(query.condition(part, _plain(ids)) for part in rest))
+
+
+def _may_be_erased(source: Tagged | Said | Standing) -> bool:
+    """Tell whether a condition may mean somebody who was erased: they have no tags and fields, and left every list."""
+    return isinstance(source, Standing) and SubscriptionState.LEFT in source.states
 
 
 def _plain(ids: Select[Any]) -> Any:

@@ -98,7 +98,8 @@ def _rows(
     if list_id is not None:
         lists = lists.where(MailingList.id == list_id)
     for one in session.exec(lists).all():
-        rows = _query(fields, with_tags=with_tags).where(col(Subscription.list_id) == one.id)
+        mine = (col(Subscription.list_id) == one.id, col(Subscriber.erased_at).is_(None))
+        rows = _query(fields, with_tags=with_tags).where(*mine)
         if state is not None:
             rows = rows.where(col(Subscription.state) == state)
         yield from session.execute(rows, execution_options={"yield_per": _EXPORT_BATCH})

@@ -15,6 +15,8 @@ def defuse(cell: str) -> str:
 
 def undo(cell: str) -> str:
     """Return a cell without spaces around it or the apostrophe that an export puts before a formula."""
+    if "'" not in cell:
+        return cell.strip()
     text = cell.strip(" ")
     if text.startswith("'") and _FORMULA.match(text):
         text = text[1:]

@@ -1,13 +1,13 @@
 """A file of readers onto a list.
 
 An import is a statement that the readers in the file agreed elsewhere: it is kept with each of them as
-evidence. It never brings back who left and never adds who is suppressed.
+evidence. It never brings back who left or was erased, and never adds who is suppressed.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -21,6 +21,7 @@ from subscribers.addresses import one_line
 from subscribers.csvfile import CsvReader, Record
 from subscribers.errors import TransferError
 from subscribers.fields import get_field
+from subscribers.hashes import KeyedHash
 from subscribers.models import ReaderField
 from subscribers.transfer.formulas import undo
 from subscribers.transfer.layout import ADDRESS_COLUMNS, Layout, find_layout
@@ -99,6 +100,8 @@ class ImportReport:
     recorded: int = 0
     #: Whose file it is, such as Ghost; "" for any other.
     product: str = ""
+    #: Were erased here at their wish, and are known by a keyed hash alone.
+    kept_out_erased: int = 0
 
 
 @dataclass(frozen=True)
@@ -127,6 +130,8 @@ def import_csv(
     start: Position | None = None,
     committed: Callable[[Position], None] = _ignore,
     rejects: Callable[[], AbstractContextManager[TextIO]] | None = None,
+    hashes: KeyedHash | None = None,
+    check_domains: Callable[[Collection[str]], Mapping[str, str]] | None = None,
 ) -> ImportReport:
     """Put the readers in `file` on a list and report on every row; a bad one does not stop the others.
 
@@ -139,7 +144,9 @@ def import_csv(
     in the order of their addresses, with their evidence, so that nobody who writes waits long. After each, outside of
     it, `committed` is told how far that is: with that as `start`, an interrupted import of the same file goes on
     behind it. Importing the whole file again does no harm either: who is on the list is counted as such and gets no
-    second evidence. `rejects` opens a file for the rejected rows, if there are any; see `write_rejects`.
+    second evidence. `rejects` opens a file for the rejected rows, if there are any; see `write_rejects`. With `hashes`
+    nobody comes back who was erased, and nothing of them is stored. `check_domains` is given the domains of the file,
+    and returns for those that take no mail the reason why their rows are rejected.
 
     Raises TransferError when there is no statement, no header, or more than one list in the file, or when it ceases to
     be text, with nothing imported.
@@ -152,10 +159,13 @@ def import_csv(
         )
     reader = CsvReader(file, source, ADDRESS_COLUMNS, options.delimiter)
     layout = find_layout(reader.header, reader.first_line, source, named=options.columns, product=options.product)
-    statement = Statement(list_id, wording, one_line(source, _SOURCE_LIMIT), now, options.update, options.suppress)
+    where = one_line(source, _SOURCE_LIMIT)
+    statement = Statement(list_id, wording, where, now, options.update, options.suppress, hashes)
     known = _known_fields(transaction, layout)
     with Staging() as staging:
         _Reading(staging, layout, known, source).read(reader.records(layout.one_line), options.limit, progress)
+        for domain, reason in check_domains(staging.domains()).items() if check_domains else ():
+            staging.reject_domain(domain, reason)
         fates = _Storing(transaction, statement, options).store(staging, start or Position(), committed, progress)
         if rejects and staging.bad:
             file.seek(0)
@@ -170,6 +180,7 @@ def import_csv(
             rejected_rows=staging.bad,
             recorded=fates.recorded,
             product=layout.product,
+            kept_out_erased=fates.erased,
         )
 
 

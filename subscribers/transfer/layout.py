@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from subscribers.errors import TransferError
 from subscribers.importers import PLAIN_WORDS, PRODUCTS, Product, Rule, Standing, product_called, recognise
@@ -79,7 +80,7 @@ class Layout:
         """The columns whose cells may not span lines."""
         return (self.address, *self.names)
 
-    @property
+    @cached_property
     def plain(self) -> bool:
         """True when there is nothing to read but addresses, names and standings."""
         return not (self.fields or self.tags or self.agreed or self.network)

@@ -63,7 +63,7 @@ def judge(record: Record, layout: Layout, fields: Mapping[str, ReaderField]) -> 
         return error.reason
     except (_Unfit, InvalidValue) as error:
         return str(error)
-    name = one_line(" ".join(_cell(cells, place) for place in layout.names))
+    name = one_line(" ".join([_cell(cells, place) for place in layout.names]))
     if layout.plain:
         return Row(key, record.line, typed, name, standing)
     return Row(

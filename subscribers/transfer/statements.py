@@ -1,8 +1,9 @@
 """The SQL of an import. Where nothing else is said, SQLite and PostgreSQL read it alike.
 
 `incoming` holds a batch; each statement that takes people out of it is about those who stay out. On PostgreSQL others
-write meanwhile, so there the evidence is taken of what the change of state really changed, in one statement. On SQLite
-the transaction is the only writer: the evidence comes first, and then the change.
+write meanwhile, so there the evidence is taken of what the change of state really changed, in one statement: one for
+readers who are new, whose subscription nobody else can have made, and one for those we know. On SQLite the transaction
+is the only writer: the evidence comes first, and then the change.
 """
 
 from __future__ import annotations
@@ -15,6 +16,11 @@ TEMPORARY = {
     "incoming_value": "place INTEGER, field_id INTEGER, value TEXT",
     "incoming_tag": "place INTEGER, tag TEXT",
 }
+
+#: The hashes among the suppressed. SQLite has an index for the range; PostgreSQL's order is that of its locale.
+HASHES_SQLITE = "SELECT address_key FROM suppression WHERE address_key >= 'h:' AND address_key < 'h;'"
+HASHES_POSTGRESQL = "SELECT address_key FROM suppression WHERE address_key LIKE 'h:%'"
+NOT_ERASED = "DELETE FROM incoming WHERE place = :place"
 
 _BY_FILE = "standing IN ('bounced', 'complained', 'blocked')"
 NOT_SUPPRESSED_BY_FILE = f"DELETE FROM incoming WHERE {_BY_FILE}"  # noqa: S608 - all words in this file are ours
@@ -33,8 +39,10 @@ NEW_READERS = """
     ON CONFLICT (address_key) DO NOTHING
 """
 
-# CROSS JOIN keeps SQLite from going through all readers for each of the batch; PostgreSQL plans as it likes.
+# CROSS JOIN keeps SQLite from going through all readers for each of the batch; PostgreSQL plans as it likes, and would
+# go through them once for each batch but for OFFSET, behind which it looks up one after the other.
 _PEOPLE = "incoming CROSS JOIN subscriber WHERE subscriber.address_key = incoming.key"
+_KNOWN = "(SELECT id FROM subscriber WHERE address_key = incoming.key OFFSET 0) AS subscriber"
 _WORDING = """
     CASE WHEN incoming.agreed = '' THEN :consent
     ELSE :consent || ' (The file says: since ' || incoming.agreed || '.)' END
@@ -71,11 +79,24 @@ def _evidence_sqlite(standing: str, action: str, wording: str) -> str:
     """  # noqa: S608
 
 
+def _new_postgresql(standing: str, state: str, action: str, wording: str) -> str:
+    return f"""
+        WITH new AS (
+            {NEW_READERS.format(standing=standing)} RETURNING id, address_key
+        ), changed AS (
+            {_SUBSCRIPTION} SELECT id, :list, '{state}', :now, :now, NULL, 0, NULL FROM new
+        )
+        {_CONSENT}
+        SELECT new.id, :list, '{action}', :now, :source, {wording}, incoming.network
+        FROM new JOIN incoming ON incoming.key = new.address_key
+    """  # noqa: S608
+
+
 def _change_postgresql(standing: str, state: str, action: str, wording: str) -> str:
     return f"""
         WITH people AS (
             SELECT subscriber.id, incoming.place, {wording} AS wording, incoming.network
-            FROM {_PEOPLE} AND incoming.standing = '{standing}'
+            FROM incoming CROSS JOIN LATERAL {_KNOWN} WHERE incoming.standing = '{standing}'
         ), changed AS (
             {_SUBSCRIPTION}
             SELECT id, :list, '{state}', :now, :now, NULL, 0, NULL FROM people ORDER BY place
@@ -90,11 +111,13 @@ def _change_postgresql(standing: str, state: str, action: str, wording: str) -> 
 
 JOIN_EVIDENCE_SQLITE = _evidence_sqlite("subscribed", "imported", _WORDING)
 JOIN_SQLITE = _change_sqlite("subscribed", "confirmed")
+JOIN_NEW_POSTGRESQL = _new_postgresql("subscribed", "confirmed", "imported", _WORDING)
 JOIN_POSTGRESQL = _change_postgresql("subscribed", "confirmed", "imported", _WORDING)
 
 #: A reader who is on the list here stays: the file says that they left somewhere else.
 LEAVE_EVIDENCE_SQLITE = _evidence_sqlite("left", "left", "''")
 LEAVE_SQLITE = _change_sqlite("left", "left")
+LEAVE_NEW_POSTGRESQL = _new_postgresql("left", "left", "left", "''")
 LEAVE_POSTGRESQL = _change_postgresql("left", "left", "left", "''")
 
 #: As `suppress` does: who is just being claimed for a mail is suppressed after it.

@@ -1,7 +1,7 @@
 """A batch of readers into the database: a few statements for all of it, in the caller's transaction.
 
 On PostgreSQL rows come by COPY into a temporary table, on SQLite by one prepared statement; from there on both work in
-sets. Nobody is brought back who left, and nobody added who is suppressed.
+sets. Nobody is brought back who left, and nobody added who is suppressed or was erased.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from sqlalchemy import Connection, bindparam, text
 from sqlmodel import Session
 
 from subscribers.columns import UtcDateTime
+from subscribers.hashes import KeyedHash
 from subscribers.transfer import statements as sql
 from subscribers.transfer.rows import Row
 
@@ -31,6 +32,8 @@ class Statement:
     update: bool = False
     #: Who bounced, complained or was blocked there is suppressed here; who left there is put down as having left.
     suppress: bool = False
+    #: What those who were erased here are known by; None where nobody can have been.
+    hashes: KeyedHash | None = None
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,8 @@ class Fates:
     suppressed: int = 0
     #: Of those that left or are suppressed by the file: put down here as such, and not before.
     recorded: int = 0
+    #: Known here by a keyed hash alone: they were erased, and nothing of them is stored again.
+    erased: int = 0
 
     def __add__(self, other: Fates) -> Fates:
         return Fates(*(getattr(self, one.name) + getattr(other, one.name) for one in fields(self)))
@@ -56,13 +61,15 @@ def store(session: Session, statement: Statement, rows: Sequence[Row]) -> Fates:
     """
     batch = _Batch(session.connection(), statement)
     batch.fill(rows)
+    erased = batch.keep_out_erased(rows, statement.hashes) if statement.hashes else 0
     recorded = batch.record() if statement.suppress else 0
     suppressed = batch.run(sql.NOT_SUPPRESSED_BY_FILE) + batch.run(sql.NOT_SUPPRESSED)
     left = batch.run(sql.NOT_LEFT_BY_FILE) + batch.run(sql.NOT_LEFT)
-    added = batch.join()
+    remaining = len(rows) - suppressed - left - erased
+    added = batch.join(remaining)
     batch.tell(rows)
-    stood = len(rows) - suppressed - left - added
-    return Fates(added=added, already=stood, left=left, suppressed=suppressed, recorded=recorded)
+    stood = remaining - added
+    return Fates(added=added, already=stood, left=left, suppressed=suppressed, recorded=recorded, erased=erased)
 
 
 class _Batch:
@@ -98,23 +105,38 @@ class _Batch:
             ],
         )
 
+    def keep_out_erased(self, rows: Sequence[Row], hashes: KeyedHash) -> int:
+        """Take out of the batch who was erased, before anything of them is stored; return how many.
+
+        No address is hashed where there is no hash to find.
+        """
+        stored = text(sql.HASHES_POSTGRESQL if self._on_postgresql else sql.HASHES_SQLITE)
+        known = set(self._connection.execute(stored).scalars())
+        if not known:
+            return 0
+        places = [{"place": place} for place, row in enumerate(rows) if not known.isdisjoint(hashes.each(row.key))]
+        if places:
+            self._connection.execute(text(sql.NOT_ERASED), places)
+        return len(places)
+
     def record(self) -> int:
         """Suppress, and put down as left, whom the file says so of; return for how many that was new."""
         if self._on_postgresql:
             self.run(sql.LOCK_SUPPRESSED)
         suppressed = self.run(sql.SUPPRESS)
-        self.run(sql.NEW_READERS.format(standing="left"))
         if self._on_postgresql:
-            return suppressed + self.run(sql.LEAVE_POSTGRESQL)
+            return suppressed + self.run(sql.LEAVE_NEW_POSTGRESQL) + self.run(sql.LEAVE_POSTGRESQL)
+        self.run(sql.NEW_READERS.format(standing="left"))
         left = self.run(sql.LEAVE_EVIDENCE_SQLITE)
         self.run(sql.LEAVE_SQLITE)
         return suppressed + left
 
-    def join(self) -> int:
-        """Put what is left of the batch on the list; return how many were not on it."""
-        self.run(sql.NEW_READERS.format(standing="subscribed"))
+    def join(self, remaining: int) -> int:
+        """Put what is left of the batch on the list, so many readers; return how many were not on it."""
         if self._on_postgresql:
-            return self.run(sql.JOIN_POSTGRESQL)
+            new = self.run(sql.JOIN_NEW_POSTGRESQL)
+            return new if new == remaining else new + self.run(sql.JOIN_POSTGRESQL)
+        self.run(sql.NEW_READERS.format(standing="subscribed"))
         added = self.run(sql.JOIN_EVIDENCE_SQLITE)
         self.run(sql.JOIN_SQLITE)
         return added
@@ -138,7 +160,9 @@ class _Batch:
     def _make(self, table: str) -> None:
         """Make an empty temporary table."""
         self.run(f"CREATE TEMP TABLE IF NOT EXISTS {table} ({sql.TEMPORARY[table]})")
-        self.run(f"DELETE FROM {table}")  # noqa: S608 - the table's name is ours
+        # What PostgreSQL deletes stays until somebody cleans up, which nobody does behind temporary tables.
+        empty = "TRUNCATE" if self._on_postgresql else "DELETE FROM"
+        self.run(f"{empty} {table}")
 
     def _bring(self, table: str, rows: Sequence[tuple[object, ...]]) -> None:
         """Put rows into a temporary table, the quickest way there is."""
@@ -150,3 +174,5 @@ class _Batch:
         with driver.cursor() as cursor, cursor.copy(f"COPY {table} FROM STDIN") as copy:
             for row in rows:
                 copy.write_row(row)
+        # Nobody counts temporary tables for the planner either, and it would go through all readers for each batch.
+        self.run(f"ANALYZE {table}")
