@@ -44,6 +44,7 @@ from newsletter.render import Renderer
 from newsletter.testing import MemoryProvider
 from newsletter.testing.sendgrid.signing import SigningKey
 from newsletter.web import make_server, make_web
+from subscribers.hashes import KeyedHash
 from subscribers.models import Subscriber, Subscription, SubscriptionState
 from subscribers.tokens import Signer
 from tests import builders
@@ -267,6 +268,7 @@ def _serve(told: Connection, url: str, public_key: str) -> None:
         provider=MemoryProvider(),
         renderer=Renderer(),
         signer=Signer([_SECRET]),
+        hashes=KeyedHash([_SECRET]),
         base_url=_BASE,
         clock=lambda: datetime.now(UTC),
         hooks={"sendgrid": provider},

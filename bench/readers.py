@@ -3,9 +3,9 @@
     python -m bench.readers [--rows 1000000] [--json]
 
 The file is like one that another product wrote: names in many scripts, 0.2 % of the addresses unusual, some rows
-broken, some people suppressed here and some who had left. PostgreSQL is measured where TEST_POSTGRESQL_URL names a
-server. Each part runs in a process of its own, so that memory is its alone. Times are for comparing on one machine,
-never for a test.
+broken, some people suppressed here, some who had left and some who were erased, so that every address is hashed to
+find those. PostgreSQL is measured where TEST_POSTGRESQL_URL names a server. Each part runs in a process of its own, so
+that memory is its alone. Times are for comparing on one machine, never for a test.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from sqlalchemy import create_engine, make_url, text
 
 from newsletter.db import Database
 from subscribers.csvfile import open_csv
+from subscribers.hashes import KeyedHash
 from subscribers.models import MailingList, SuppressionReason
 from subscribers.segments import count
 from subscribers.suppression import suppress
@@ -39,6 +40,9 @@ _MILLION = 1_000_000
 _NOW = datetime(2026, 11, 19, 12, tzinfo=UTC)
 #: Of 1,000 rows: addresses that need a closer look, and rows that are nobody's; of 10,000: who stays out either way.
 _UNUSUAL, _BROKEN, _OUT = 0.002, 0.001, 0.0002
+#: How the addresses begin of those who stay out.
+_LEFT, _SUPPRESSED, _ERASED = _WORDS = ("left", "suppressed", "erased")
+_HASHES = KeyedHash(["a secret of the benchmark"])
 _FIRST = ["Ada", "Björk", "Chloé", "Дарина", "Ελένη", "فاطمة", "小雨", "Jürgen", "Łukasz", "Mary", "Олександр"]
 _LAST = ["Sample", "O'Hara", "Müller", "Коваленко", "Παππάς", "الحسن", "山田", "Świątek", "Nguyễn", "Smith", "García"]
 _SEGMENT = "list:weekly state:confirmed"
@@ -79,26 +83,27 @@ def _address(chance: random.Random, number: int) -> str:
         return f"o'reader{number}@bücher{number % 9}.example"
     if drawn < _UNUSUAL + _BROKEN:
         return f"no reader {number}"
-    if drawn < _UNUSUAL + _BROKEN + _OUT:
-        return f"left{number}@example.org"
-    if drawn < _UNUSUAL + _BROKEN + 2 * _OUT:
-        return f"suppressed{number}@example.org"
+    for place, word in enumerate(_WORDS, 1):
+        if drawn < _UNUSUAL + _BROKEN + place * _OUT:
+            return f"{word}{number}@example.org"
     return f"{chance.getrandbits(32):08x}.reader{number}@example{number % 50}.org"
 
 
 def prepare(url: str, source: Path) -> None:
-    """Make the database, with a list and those of the file who left it or are suppressed."""
+    """Make the database, with a list and those of the file who left it, are suppressed or were erased."""
     db = Database(url)
     db.upgrade()
     with db.transaction() as session, source.open(encoding="utf-8") as file:
         weekly = MailingList(slug="weekly", name="Weekly", created_at=_NOW)
         session.add(weekly)
         session.flush()
-        out = [line.partition(",")[0] for line in file if line.startswith(("left", "suppressed"))]
-        left = "".join(f"{address},left\n" for address in out if address.startswith("left"))
+        out = [line.partition(",")[0] for line in file if line.startswith(_WORDS)]
+        left = "".join(f"{address},left\n" for address in out if address.startswith(_LEFT))
         for address in out:
-            if address.startswith("suppressed"):
+            if address.startswith(_SUPPRESSED):
                 suppress(session, address, SuppressionReason.MANUAL, "bench", _NOW)
+            elif address.startswith(_ERASED):
+                suppress(session, _HASHES.of(address), SuppressionReason.ERASED, "", _NOW)
         list_id = weekly.id
     path = source.with_name("left.csv")
     path.write_text(f"email,state\n{left}", encoding="utf-8")
@@ -138,8 +143,9 @@ def _import(db: Database, source: Path, list_id: int, options: Options) -> int:
             source=source.name,
             now=_NOW,
             options=options,
+            hashes=_HASHES,
         )
-    out = report.kept_out_left + report.kept_out_suppressed
+    out = report.kept_out_left + report.kept_out_suppressed + report.kept_out_erased
     return report.added + report.already + out + report.rejected_rows
 
 

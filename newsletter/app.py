@@ -19,6 +19,8 @@ from newsletter.issues import Weights
 from newsletter.providers import Provider, load_provider
 from newsletter.render import Renderer
 from newsletter.settings import ProviderSettings, Settings, WindowSettings
+from newsletter.signup.disposable import read_domains
+from newsletter.signup.door import Rules
 from newsletter.sources import Fetched, Previous, Source, load_source
 from newsletter.sources.http import Client
 from subscribers.hashes import KeyedHash
@@ -139,6 +141,19 @@ class App:
             ports=fetch.ports,
             per_host=fetch.per_host,
             parsers=fetch.parsers,
+        )
+
+    @property
+    def sign_up_rules(self) -> Rules:
+        """What sign-ups are taken. Raises ConfigurationError for a file of domains that cannot be read."""
+        signup = self.settings.signup
+        more = self.settings.path(signup.disposable_domains) if signup.disposable_domains else None
+        return Rules(
+            per_network=signup.per_network,
+            per_minute=signup.per_minute,
+            per_hour=signup.per_hour,
+            proof_of_work=signup.proof_of_work,
+            disposable=read_domains(more),
         )
 
     @property

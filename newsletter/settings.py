@@ -175,6 +175,20 @@ class WarmUpSettings(BaseModel, extra="forbid"):
     until: int = Field(default=100_000, ge=1, le=_MAX_RATE)
 
 
+class SignUpSettings(BaseModel, extra="forbid"):
+    """How much of signing up is usual; what is above that takes one more press, or has to come back later."""
+
+    #: Sign-ups in an hour from one network: 256 addresses of IPv4, a /48 of IPv6.
+    per_network: int = Field(default=20, ge=1, le=_MAX_RATE)
+    #: Sign-ups for one edition in a minute and in an hour above which it counts as flooded.
+    per_minute: int = Field(default=60, ge=1, le=_MAX_RATE)
+    per_hour: int = Field(default=600, ge=1, le=_MAX_RATE)
+    #: Browsers do a second of work for a sign-up; without JavaScript it is one more press.
+    proof_of_work: bool = False
+    #: A file with domains of mailboxes that are thrown away, one to a line, beside those that are known.
+    disposable_domains: Path | None = None
+
+
 class Settings(BaseSettings):
     """All settings of one installation. Paths are relative to the folder of the settings file."""
 
@@ -195,6 +209,7 @@ class Settings(BaseSettings):
     warm_up: WarmUpSettings = Field(default_factory=WarmUpSettings)
     schedule: ScheduleSettings = Field(default_factory=ScheduleSettings)
     score: ScoreSettings = Field(default_factory=ScoreSettings)
+    signup: SignUpSettings = Field(default_factory=SignUpSettings)
     #: The folder that relative paths start from; set by `load`.
     folder: Path = Field(default=Path(), exclude=True)
 

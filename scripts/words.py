@@ -20,12 +20,7 @@ ROOT = Path(__file__).parent.parent
 EMAIL = ROOT / "templates" / "email"
 WEB = ROOT / "templates" / "web"
 #: Phrases of pages that stand in Python, marked with `phrase` or counted with `count`.
-CODE = [
-    ROOT / "newsletter" / "web",
-    ROOT / "newsletter" / "signup.py",
-    ROOT / "newsletter" / "signup",
-    ROOT / "newsletter" / "wording.py",
-]
+CODE = [ROOT / "newsletter" / "web", ROOT / "newsletter" / "signup", ROOT / "newsletter" / "wording.py"]
 _OPTIONS = {"trimmed": "true", "silent": "false"}
 _FUNCTIONS = ("_", "gettext", "ngettext")
 _MARKS: dict[str, tuple[int, ...] | None] = {"phrase": None, "count": (1, 2)}
@@ -66,9 +61,7 @@ def as_text(catalog: Catalog) -> bytes:
 
 def files() -> Iterator[tuple[Path, bytes]]:
     """Return every catalogue with what it should hold."""
-    code = sorted(
-        file for place in CODE for file in (place.rglob("*.py") if place.is_dir() else [place]) if file.exists()
-    )
+    code = sorted(file for place in CODE for file in (place.rglob("*.py") if place.is_dir() else [place]))
     for folder, python in ((EMAIL, []), (WEB, code)):
         template = collected(folder, python)
         yield folder / "words" / "messages.pot", as_text(template)

@@ -13,11 +13,14 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from newsletter.mail import Sender
 from newsletter.render import (
+    AddressContent,
     Card,
     ConfirmContent,
+    DataContent,
     GoodbyeContent,
     Identity,
     IssueContent,
+    MovedContent,
     RegionTag,
     ReviewContent,
     SourcesContent,
@@ -330,6 +333,23 @@ def goodbye() -> GoodbyeContent:
         list_name="Carpathian Weekly",
         return_url="https://news.example.org/r/k7Qm2xV9bTz4.5c4b3a291807f6e5d4c3b2a1908f7e6d",
     )
+
+
+def address() -> AddressContent:
+    """Return what asks at a new address whether it is the reader's."""
+    url = "https://news.example.org/a/AGZ8tQk2Qm2xV9bTz4Kc2b1a0f9e8d7c6"
+    return AddressContent(identity=identity(), address_url=url, valid_days=7)
+
+
+def moved() -> MovedContent:
+    """Return what tells an old address that it is not written to any more."""
+    return MovedContent(identity=identity())
+
+
+def data() -> DataContent:
+    """Return what leads a reader to what is known of them."""
+    url = "https://news.example.org/d/AGZ8tQk2Qm2xV9bTz4Kc2b1a0f9e8d7c6"
+    return DataContent(identity=identity(), data_url=url, valid_hours=24)
 
 
 def review() -> ReviewContent:

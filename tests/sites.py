@@ -9,13 +9,14 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 from urllib.parse import urlencode
 
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from httpx2 import Response
 from lxml import html as lxml_html
 from sqlmodel import SQLModel, col, select
 
@@ -23,9 +24,15 @@ from newsletter.db import Database
 from newsletter.mail import Mail
 from newsletter.models import Issue, IssueState
 from newsletter.render import Renderer
+from newsletter.signup.door import Door, Rules
 from newsletter.testing import MemoryProvider, Sent
 from newsletter.web import make_server, make_web
-from subscribers.models import Consent, Subscription, SubscriptionState
+from newsletter.web.signups import SignUps
+from newsletter.web.site import Site
+from subscribers import requests
+from subscribers.addresses import parse_address
+from subscribers.hashes import KeyedHash
+from subscribers.models import Consent, RequestKind, Subscription, SubscriptionState
 from subscribers.tokens import Purpose, Signer
 from tests import builders, mail_fixtures
 
@@ -56,6 +63,9 @@ class TestSite:
     clock: Clock = field(default_factory=Clock)
     provider: MemoryProvider = field(default_factory=MemoryProvider)
     signer: Signer = field(default_factory=lambda: Signer([SECRET]))
+    hashes: KeyedHash = field(default_factory=lambda: KeyedHash([SECRET]))
+    rules: Rules = field(default_factory=Rules)
+    editors: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         self.app: FastAPI = make_web(
@@ -63,10 +73,14 @@ class TestSite:
             provider=self.provider,
             renderer=Renderer(),
             signer=self.signer,
+            hashes=self.hashes,
             base_url=self.base_url,
             clock=self.clock,
             templates=self.templates,
+            rules=self.rules,
+            editors=self.editors,
         )
+        self.app.state.sign_ups = SignUps(most_waiting=0)
         self.client = TestClient(
             self.app,
             base_url=self.base_url,
@@ -74,6 +88,19 @@ class TestSite:
             raise_server_exceptions=False,
             client=("203.0.113.77", 50000),
         )
+
+    @property
+    def door(self) -> Door:
+        """What the pages' forms pass."""
+        site: Site = self.app.state.site
+        return site.door
+
+    def sign_up(self, address: str, *, path: str = "/editions/fen-weekly", ip: str = "", **more: str) -> Response:
+        """Fill the form in as a person does, who takes five seconds, and send it; `ip` is where from."""
+        client = TestClient(self.app, base_url=self.base_url, client=(ip, 50000)) if ip else self.client
+        [token] = lxml_html.fromstring(client.get(path).text).xpath("//input[@name='token']/@value")
+        self.clock.now += timedelta(seconds=5)
+        return client.post(path, data={"address": address, "token": str(token)} | more)
 
     def reader(self, address: str, state: SubscriptionState = SubscriptionState.CONFIRMED) -> int:
         """Add a reader of the edition's list and return the subscription's id."""
@@ -100,6 +127,14 @@ class TestSite:
     def preferences_path(self, subscription_id: int) -> str:
         """Return the path of the preferences link in a mail to this reader."""
         return f"/p/{self.token(Purpose.PREFERENCES, subscription_id)}"
+
+    def request_token(self, kind: RequestKind, subscription_id: int, address: str = "new@example.net") -> str:
+        """Let the reader ask for a new address or for their data; return the token of the link in the mail."""
+        new = parse_address(address) if kind is RequestKind.ADDRESS else None
+        with self.db.transaction() as session:
+            request_id = requests.ask(session, kind, subscription_id, self.clock(), new)
+        assert request_id is not None
+        return self.signer.sign_request(Purpose(kind.value), request_id, self.clock())
 
     def undo_token(self, subscription_id: int) -> str:
         """Return the token of the button that undoes the reader's latest leaving."""
@@ -158,12 +193,24 @@ def _rendered() -> Mail:
 
 
 def make_site(
-    db: Database, *, base_url: str = BASE_URL, templates: Path | None = None, provider: MemoryProvider | None = None
+    db: Database,
+    *,
+    base_url: str = BASE_URL,
+    templates: Path | None = None,
+    provider: MemoryProvider | None = None,
+    rules: Rules | None = None,
 ) -> TestSite:
     """Return the pages of a small newsroom, made in `db`."""
     with db.transaction() as session:
         room = builders.newsroom(session)
-    return TestSite(db, room, base_url=base_url, templates=templates, provider=provider or MemoryProvider())
+    return TestSite(
+        db,
+        room,
+        base_url=base_url,
+        templates=templates,
+        provider=provider or MemoryProvider(),
+        rules=rules or Rules(),
+    )
 
 
 def link_in(mail: Sent, kind: str) -> str:
@@ -183,24 +230,32 @@ def buttons(page: str) -> list[str]:
 
 
 def press(site: TestSite, page: str, button: str) -> str:
-    """Press a button of a page as a browser would, and return the page that follows."""
+    """Press a button of a page as a browser would, and return the page that follows, of a redirect the one behind."""
     for form in lxml_html.fromstring(page).forms:
-        if any(one.text_content() == button for one in form.xpath(".//button")):
-            fields = urlencode(form.form_values())
-            kind = {"Content-Type": "application/x-www-form-urlencoded"}
-            answer = site.client.post(form.action, content=fields, headers=kind)
-            assert answer.status_code == 200
-            return answer.text
+        for one in form.xpath(".//button"):
+            if one.text_content() == button:
+                own = [(one.get("name"), one.get("value", ""))] if one.get("name") else []
+                fields = urlencode([*form.form_values(), *own])
+                kind = {"Content-Type": "application/x-www-form-urlencoded"}
+                answer = site.client.post(form.action, content=fields, headers=kind, follow_redirects=True)
+                assert answer.status_code == 200
+                return answer.text
     raise AssertionError(f"no button {button!r}")
 
 
 @contextmanager
 def served(
-    db: Database, *, trusted_proxies: Sequence[str] = (), provider: MemoryProvider | None = None
+    db: Database,
+    *,
+    trusted_proxies: Sequence[str] = (),
+    provider: MemoryProvider | None = None,
+    rules: Rules | None = None,
+    templates: Path | None = None,
 ) -> Iterator[TestSite]:
     """Serve the pages on loopback by the real server; `base_url` is where."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        site = make_site(db, base_url=f"http://127.0.0.1:{listener.getsockname()[1]}", provider=provider)
+        base_url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        site = make_site(db, base_url=base_url, provider=provider, rules=rules, templates=templates)
         server = make_server(site.app, host="127.0.0.1", port=0, trusted_proxies=trusted_proxies)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()

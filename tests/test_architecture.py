@@ -23,7 +23,7 @@ MODULES = [
 @pytest.mark.parametrize(
     ("module", "line", "contract"),
     [
-        ("subscribers/consent.py", "import newsletter.settings", "People know nothing of newsletters"),
+        ("subscribers/consent/joining.py", "import newsletter.settings", "People know nothing of newsletters"),
         ("newsletter/providers/smtp/__init__.py", "import newsletter.models", "never touch the database"),
         ("newsletter/render/renderer.py", "import sqlmodel", "never touch the database"),
         ("newsletter/gather/__init__.py", "import newsletter.delivery", "Arrows point down"),

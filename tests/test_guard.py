@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from fastapi import APIRouter
 
 from newsletter.db import Database
 from newsletter.web.forms import MAX_BODY
-from newsletter.web.links import router as links_router
-from newsletter.web.public import router as public_router
+from subscribers.models import RequestKind
 from subscribers.tokens import Purpose
 from tests.databases import sqlite_database
 from tests.sites import TestSite, make_site
@@ -30,21 +30,34 @@ def site(sqlite_database: Database) -> TestSite:
     return make_site(sqlite_database)
 
 
+def route_paths(router: APIRouter) -> Iterator[str]:
+    for route in router.routes:
+        if isinstance(inner := getattr(route, "original_router", None), APIRouter):
+            yield from route_paths(inner)
+        else:
+            yield str(route.path)  # type: ignore[attr-defined]
+
+
 def walk(site: TestSite) -> Iterator[str]:
     """Yield a path for every route of the pages, from the routers, so that a new route is walked too."""
     subscription_id = site.reader("walk@example.org")
     filled = {
         "{slug}": "fen-weekly",
         "{number:int}": "7",
+        "{name}": "embed.js",
+        "{file}": "lt.png",
+        "{provider}": "sendgrid",
     }
     kinds = {
         "/c/": site.confirm_token(subscription_id),
         "/u/": site.token(Purpose.UNSUBSCRIBE, subscription_id),
         "/p/": site.token(Purpose.PREFERENCES, subscription_id),
         "/r/": site.undo_token(subscription_id),
+        "/a/": site.request_token(RequestKind.ADDRESS, subscription_id),
+        "/d/": site.request_token(RequestKind.DATA, subscription_id),
     }
-    for route in [*public_router.routes, *links_router.routes]:
-        path = str(route.path)  # type: ignore[attr-defined]
+    for route in route_paths(site.app.router):
+        path = route
         for name, value in filled.items():
             path = path.replace(name, value)
         yield path.replace("{token}", kinds.get(path[:3], ""))
@@ -62,9 +75,12 @@ def test_every_answer_has_safe_headers(site: TestSite) -> None:
             assert not answer.is_redirect
             policy = answer.headers["content-security-policy"]
             assert policy.startswith("default-src 'none'"), path
-            assert "frame-ancestors 'none'" in policy
+            framed = path.endswith("/embed/frame") and answer.status_code != 405
+            picture = answer.headers.get("content-type", "").startswith("image/")
+            assert picture or ("frame-ancestors *" if framed else "frame-ancestors 'none'") in policy
+            assert "unsafe-inline" not in policy.partition("style-src")[0]
             assert answer.headers.items() >= SAFE_HEADERS.items()
-            if re.match("/[cupr]/", path):
+            if re.match("/[cuprad]/", path):
                 assert answer.headers["cache-control"] == "no-store"
                 assert answer.headers["x-robots-tag"] == "noindex"
             assert "set-cookie" not in answer.headers
@@ -78,14 +94,27 @@ def test_head_is_get_without_its_body(site: TestSite) -> None:
         assert headed.content == b""
 
 
+@pytest.mark.parametrize("agent", ["BingPreview/1.0b", "Mozilla/5.0", ""])
+def test_nothing_that_is_only_opened_changes_anything(site: TestSite, agent: str) -> None:
+    """Threat 10: every route there is, by the two methods that programs use which follow links."""
+    site.issue(7)
+    before_walking = {*walk(site), "/?edition=fen-weekly&lang=de"}
+    before = site.dump()
+    for path in before_walking:
+        for method in ("GET", "HEAD"):
+            site.client.request(method, path, headers={"User-Agent": agent})
+    assert site.dump() == before
+    assert site.provider.calls == []
+
+
 @pytest.mark.parametrize("size", [MAX_BODY + 1, 1_000_000])
 @pytest.mark.parametrize("declared", [True, False], ids=["declared", "chunked"])
 def test_a_large_body_is_refused(site: TestSite, size: int, declared: bool) -> None:
     body = b"List-Unsubscribe=One-Click&address=ann%40example.org&x=" + b"x" * size
     kind = {"Content-Type": "application/x-www-form-urlencoded"}
-    paths = {path for path in walk(site) if re.match("/[up]/|/editions/", path)}
+    paths = {path for path in walk(site) if re.fullmatch("/[up]/[^/]+|/|/editions/[^/]+(/embed/frame)?", path)}
     before = site.dump()
-    assert len(paths) == 3
+    assert len(paths) == 5
     for path in paths:
         content = body if declared else iter([body])
         assert site.client.post(path, content=content, headers=kind).status_code == 413
@@ -112,7 +141,7 @@ def test_a_fault_of_ours_shows_no_traceback(site: TestSite, monkeypatch: pytest.
     def broken(**_: object) -> None:
         raise RuntimeError("internal detail")
 
-    monkeypatch.setattr("newsletter.web.public.enabled_editions", lambda _: broken())
+    monkeypatch.setattr("newsletter.web.signup_form.open_editions", lambda *_: broken())
     answer = site.client.get("/")
     assert answer.status_code == 500
     assert "The fault is ours, not yours" in answer.text

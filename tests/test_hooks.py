@@ -27,6 +27,7 @@ from newsletter.testing import MemoryProvider
 from newsletter.testing.sendgrid.signing import SigningKey
 from newsletter.web import make_web
 from newsletter.web.hooks import MAX_REPORT
+from subscribers.hashes import KeyedHash
 from subscribers.tokens import Signer
 from tests.builders import NOW
 from tests.databases import created_database
@@ -62,6 +63,7 @@ class Hooked:
             provider=sendgrid,
             renderer=Renderer(),
             signer=Signer([SECRET]),
+            hashes=KeyedHash([SECRET]),
             base_url=BASE_URL,
             clock=self.clock,
             hooks=providers,

@@ -20,7 +20,7 @@ from newsletter.settings import load
 from tests.builders import edition_fields
 from tests.commands import CommandLine
 
-MAILS = ["confirm", "welcome", "goodbye", "review", "sources"]
+MAILS = ["confirm", "welcome", "goodbye", "address", "moved", "data", "review", "sources"]
 BASE_URL = "https://news.example.org"
 
 

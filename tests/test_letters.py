@@ -18,8 +18,10 @@ from newsletter.render import Renderer
 from newsletter.testing import MemoryProvider, Scripted
 from subscribers import consent
 from subscribers.addresses import parse_address
+from subscribers.consent import Evidence
+from subscribers.hashes import KeyedHash
 from subscribers.letters import APART
-from subscribers.models import Letter, Subscription, SubscriptionState, SuppressionReason
+from subscribers.models import Letter, Subscriber, Subscription, SubscriptionState, SuppressionReason
 from subscribers.suppression import suppress
 from subscribers.tokens import Purpose, Signer
 from tests.builders import NOW, Newsroom, newsroom, reader
@@ -268,13 +270,11 @@ def test_who_drops_a_request_gets_no_goodbye(database: Database, room: Newsroom)
     with database.transaction() as session:
         consent.request(
             session,
-            list_id=room.list_id,
+            {room.list_id: "yes"},
             address=parse_address("ann@example.org"),
-            name="",
-            now=NOW,
-            source="page",
-            wording="yes",
-            network="",
+            evidence=Evidence(NOW, "page", "yes", ""),
+            hashes=KeyedHash([SECRET]),
+            may_mail=lambda: True,
         )
     left(database, 1)
     assert send(database, MemoryProvider(), minutes=2) == 0
@@ -369,3 +369,19 @@ def test_two_schedulers_send_a_letter_once(database: Database, room: Newsroom) -
     provider = HookedProvider(lambda: send(database, other))
     assert send(database, provider) == 1
     assert other.calls == []
+
+
+def test_a_letter_comes_in_the_language_and_form_that_its_reader_chose(database: Database, room: Newsroom) -> None:
+    """U7: and the newsletter's own line below its name, which is in the newsletter's language, stays out then."""
+    subscription_id = joined(database, room)
+    with database.transaction() as session:
+        person = session.get_one(Subscriber, session.get_one(Subscription, subscription_id).subscriber_id)
+        person.language, person.text_only = "de", True
+        edition = session.get_one(Edition, room.edition_id)
+        edition.tagline = "The news from the fens"
+    provider = MemoryProvider()
+    assert send(database, provider) == 1
+    [mail] = provider.sent
+    assert mail.subject == "Willkommen bei Fen Weekly"
+    assert mail.html == ""
+    assert "fens" not in mail.text

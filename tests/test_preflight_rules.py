@@ -438,7 +438,7 @@ def test_many_of_a_kind_are_one_finding() -> None:
     assert re.search(r"0\.jpg.*, and 3 more\.$", told.message)
 
 
-@pytest.mark.parametrize("name", ["confirm", "welcome", "goodbye", "review", "sources"])
+@pytest.mark.parametrize("name", ["confirm", "welcome", "goodbye", "address", "moved", "data", "review", "sources"])
 def test_every_mail_is_sound(name: str) -> None:
     """What holds for issues holds for the mails around them (R1 to R61 as far as static)."""
     mail = getattr(Renderer(), name)(getattr(fixtures, name)())

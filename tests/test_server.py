@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from urllib.parse import urlencode, urlsplit
 
 import pytest
@@ -15,6 +16,7 @@ import pytest
 from newsletter.db import Database
 from newsletter.errors import ConfigurationError
 from newsletter.mail import Mail, Outcome, Recipient
+from newsletter.signup.door import Rules
 from newsletter.testing import MemoryProvider
 from newsletter.web import make_server, serve
 from newsletter.web.server import RedactTokens
@@ -37,6 +39,11 @@ def ask(
         return answer.status, answer.headers, answer.read().decode()
     finally:
         connection.close()
+
+
+def filled_in(site: TestSite, address: str) -> dict[str, str]:
+    """Return what a sign-up form sends that was opened a minute ago."""
+    return {"address": address, "token": site.door.token(site.clock.now - timedelta(minutes=1))}
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
@@ -114,7 +121,7 @@ def test_nobody_invents_their_address(sqlite_database: Database, trusted: tuple[
     """Threat 19: X-Forwarded-For counts only when it comes from a proxy that was named, and then from the right."""
     with served(sqlite_database, trusted_proxies=trusted) as site:
         headers = {"X-Forwarded-For": "203.0.113.7, 198.51.100.9"}
-        status, _, _ = ask(site, "POST", "/editions/fen-weekly", {"address": "ann@example.org"}, headers)
+        status, _, _ = ask(site, "POST", "/editions/fen-weekly", filled_in(site, "ann@example.org"), headers)
         assert status == 200
         wait_for(lambda: len(site.provider.sent) == 1)
         assert [evidence.network for evidence in site.consents()] == [network]
@@ -152,10 +159,10 @@ class HangingProvider(MemoryProvider):
 def test_a_mail_server_that_hangs_stops_no_page(sqlite_database: Database) -> None:
     """More sign-ups than the server has threads are answered at once; when mail moves again, each gets one."""
     provider = HangingProvider()
-    with served(sqlite_database, provider=provider) as site:
+    with served(sqlite_database, provider=provider, rules=Rules(per_network=100)) as site:
         try:
             for number in range(60):
-                status, _, _ = ask(site, "POST", "/editions/fen-weekly", {"address": f"r{number}@example.org"})
+                status, _, _ = ask(site, "POST", "/editions/fen-weekly", filled_in(site, f"r{number}@example.org"))
                 assert status == 200
             assert provider.busy.wait(10)
             assert ask(site, "GET", "/")[0] == 200
@@ -170,5 +177,5 @@ def test_a_mail_server_that_hangs_stops_no_page(sqlite_database: Database) -> No
 def test_it_ends_when_it_is_told_to(sqlite_database: Database) -> None:
     """What was signed up for just before is still stored and mailed."""
     with served(sqlite_database) as site:
-        ask(site, "POST", "/editions/fen-weekly", {"address": "ann@example.org"})
+        ask(site, "POST", "/editions/fen-weekly", filled_in(site, "ann@example.org"))
     assert len(site.provider.sent) == 1

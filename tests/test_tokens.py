@@ -17,6 +17,7 @@ NOW = datetime(2026, 11, 22, 7, 0, 0, 987654, tzinfo=UTC)
 RANGE = datetime.fromisoformat("1971-01-01"), datetime.fromisoformat("2500-01-01")
 SIGNER = Signer(["the newest secret of this newsroom"])
 STANDING = [Purpose.UNSUBSCRIBE, Purpose.PREFERENCES]
+OF_REQUESTS = [Purpose.ADDRESS, Purpose.DATA]
 ALPHABET = string.ascii_letters + string.digits + "-_"
 
 
@@ -31,6 +32,14 @@ def test_a_token_with_a_time_carries_it_in_whole_seconds(subscription_id: int, a
     assert SIGNER.read_confirm(token, at) == (subscription_id, at.replace(microsecond=0))
     undo = SIGNER.sign_undo(subscription_id, at)
     assert SIGNER.read_undo(undo, at) == (subscription_id, at.replace(microsecond=0))
+    for purpose in OF_REQUESTS:
+        token = SIGNER.sign_request(purpose, subscription_id, at)
+        assert SIGNER.read_request(purpose, token) == (subscription_id, at.replace(microsecond=0))
+
+
+@given(st.datetimes(*RANGE, timezones=st.just(UTC)), st.integers(0, 255), st.binary(min_size=8, max_size=8))
+def test_a_form_s_token_says_when_it_was_made_and_what_it_is_worth(at: datetime, worth: int, random: bytes) -> None:
+    assert SIGNER.read_form(SIGNER.sign_form(at, worth, random)) == (at.replace(microsecond=0), worth, random)
 
 
 @pytest.mark.parametrize(
@@ -49,6 +58,8 @@ def _valid_tokens() -> list[tuple[str, str]]:
         *((purpose.value, SIGNER.sign(purpose, 70_000)) for purpose in STANDING),
         (Purpose.CONFIRM.value, SIGNER.sign_confirm(70_000, NOW)),
         (Purpose.UNDO.value, SIGNER.sign_undo(70_000, NOW)),
+        *((purpose.value, SIGNER.sign_request(purpose, 70_000, NOW)) for purpose in OF_REQUESTS),
+        (Purpose.FORM.value, SIGNER.sign_form(NOW, 2, b"8 bytes.")),
     ]
 
 
@@ -57,6 +68,10 @@ def _read(purpose: str, token: str, signer: Signer = SIGNER) -> object:
         return signer.read_confirm(token, NOW)
     if purpose == Purpose.UNDO:
         return signer.read_undo(token, NOW)
+    if purpose == Purpose.FORM:
+        return signer.read_form(token)
+    if purpose in OF_REQUESTS:
+        return signer.read_request(Purpose(purpose), token)
     return signer.read(Purpose(purpose), token)
 
 
@@ -169,6 +184,12 @@ def test_mistakes_of_the_caller_surface() -> None:
         SIGNER.sign(Purpose.CONFIRM, 1)
     with pytest.raises(ValueError, match="sign_undo"):
         SIGNER.sign(Purpose.UNDO, 1)
+    with pytest.raises(ValueError, match="sign_request"):
+        SIGNER.sign(Purpose.DATA, 1)
+    with pytest.raises(ValueError, match="use sign_form and read_form"):
+        SIGNER.sign(Purpose.FORM, 1)
+    with pytest.raises(ValueError, match="about no request"):
+        SIGNER.sign_request(Purpose.PREFERENCES, 1, NOW)
     with pytest.raises(ValueError, match="sign_confirm"):
         SIGNER.read(Purpose.CONFIRM, SIGNER.sign_confirm(1, NOW))
     for subscription_id in (0, -1):

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import text
 from sqlmodel import Session, col, delete, select
 
 from newsletter.db import Database
@@ -262,6 +263,19 @@ def test_several_batches_at_a_time_do_what_one_does(database: Database) -> None:
     assert done == [400, 800, 1200, 1600, 2000, 2400, ROWS]
     with database.reading() as session:
         assert count_by_state(session, weekly)[SubscriptionState.CONFIRMED] == ROWS
+
+
+@pytest.mark.usefixtures("small_batches")
+@pytest.mark.parametrize("database", [pytest.param("postgresql", marks=pytest.mark.postgresql)], indirect=True)
+def test_a_batch_costs_the_same_late_in_a_large_file(database: Database) -> None:
+    """Rows of earlier batches do not stay in the temporary table, and each batch is counted for PostgreSQL's planner."""
+    _import(database.transaction, _weekly(database), _many())
+    with database.reading() as session:
+        held, counted = session.execute(
+            text("SELECT pg_relation_size(oid) / 8192, reltuples FROM pg_class WHERE oid = 'incoming'::regclass")
+        ).one()
+    assert counted == ROWS % 400
+    assert held < 10
 
 
 def test_only_the_first_rows_are_read_for_a_look(sqlite_database: Database) -> None:

@@ -9,8 +9,8 @@ from lxml import html as lxml_html
 
 from newsletter.db import Database
 from newsletter.models import Edition
-from subscribers import consent
-from subscribers.models import ConsentAction, Subscription, SubscriptionState
+from subscribers import consent, lists, merging
+from subscribers.models import ConsentAction, MailingList, Subscription, SubscriptionState
 from subscribers.tokens import Purpose
 from tests import builders
 from tests.builders import NOW
@@ -183,8 +183,8 @@ def left(site: TestSite, address: str = "ann@example.org") -> tuple[int, str]:
     subscription_id = site.reader(address)
     path = site.unsubscribe_path(subscription_id)
     page = site.client.post(path, data={"List-Unsubscribe": "One-Click"}).text
-    [form] = lxml_html.fromstring(page).forms
-    return subscription_id, form.action
+    [undo] = [form.action for form in lxml_html.fromstring(page).forms if "/r/" in form.action]
+    return subscription_id, undo
 
 
 def test_who_has_left_is_told_so(site: TestSite) -> None:
@@ -193,7 +193,7 @@ def test_who_has_left_is_told_so(site: TestSite) -> None:
     page = site.client.get(site.unsubscribe_path(subscription_id)).text
     assert "You are off the list" in page
     assert buttons(page) == []
-    assert '<a href="/editions/fen-weekly">sign up again</a>' in page
+    assert '<a href="/editions/fen-weekly">Sign up again</a>' in page
 
 
 @pytest.mark.parametrize("state", SubscriptionState)
@@ -220,7 +220,7 @@ def test_undo_acts_on_its_button_only(either_site: TestSite) -> None:
     assert "a•••@example.org" in words(page)
     assert site.dump() == before
     page = press(site, page, "Yes, put me back on the list")
-    assert "You are on the list" in page
+    assert "You are back on the list" in page
     assert site.state(subscription_id) is CONFIRMED
     after = site.dump()
     assert site.client.post(path).text == page
@@ -252,14 +252,15 @@ def test_undo_works_for_an_hour(site: TestSite, minutes: int, works: bool) -> No
     subscription_id, path = left(site)
     site.clock.now += timedelta(minutes=minutes)
     unsubscribed = site.client.post(site.unsubscribe_path(subscription_id), data={"List-Unsubscribe": "One-Click"})
-    assert buttons(unsubscribed.text) == (["Undo: put me back on the list"] if works else [])
+    offered = ["Undo: put me back on the list", "Send this answer"]
+    assert buttons(unsubscribed.text) == (offered if works else [])
     before = site.dump()
     looked, acted = site.client.get(path), site.client.post(path)
     assert (looked.status_code, acted.status_code) == ((200, 200) if works else (410, 410))
     assert site.state(subscription_id) is (CONFIRMED if works else LEFT)
     if not works:
         assert site.dump() == before
-        assert "Leaving can be undone for 60 minutes. Nothing was changed." in words(acted.text)
+        assert "Leaving can be undone for an hour. Nothing was changed." in words(acted.text)
         assert '<a href="/editions/fen-weekly">Sign up again</a>' in acted.text
 
 
@@ -279,7 +280,7 @@ def test_a_request_that_was_dropped_cannot_be_confirmed_by_undo(either_site: Tes
     """Threat 16: with a forwarded mail's link, signing its reader up and undoing would be a way around confirming."""
     site = either_site
     subscription_id = site.reader("ann@example.org", LEFT)
-    site.client.post("/editions/fen-weekly", data={"address": "ann@example.org"})
+    site.sign_up("ann@example.org")
     assert site.state(subscription_id) is PENDING
     path = site.unsubscribe_path(subscription_id)
     assert buttons(site.client.post(path, data={"List-Unsubscribe": "One-Click"}).text) == []
@@ -298,8 +299,8 @@ def test_nobody_is_put_back_on_a_closed_list(site: TestSite) -> None:
     assert "Fen Weekly is no longer sent" in words(page)
     assert buttons(page) == []
     assert [site.client.get(undo).status_code, site.client.post(undo).status_code] == [410, 410]
-    fields = {"shown": str(site.room.list_id), "list": str(site.room.list_id)}
-    assert site.client.post(site.preferences_path(subscription_id), data=fields).status_code == 200
+    fields = {"what": "lists", "shown": str(site.room.list_id), "list": str(site.room.list_id)}
+    assert site.client.post(site.preferences_path(subscription_id), data=fields).status_code == 303
     assert site.state(subscription_id) is LEFT
 
 
@@ -308,8 +309,114 @@ def test_a_list_without_any_edition_has_a_name(site: TestSite) -> None:
         ely = builders.newsroom(session, "ely-news")
         session.get_one(Edition, ely.edition_id).list_id = site.room.list_id
         subscription_id = builders.reader(session, ely, "ann@example.org").id
-    assert "Ely News is no longer sent to a•••" in words(site.client.get(site.unsubscribe_path(subscription_id)).text)
+    assert "we no longer send Ely News to a•••" in words(site.client.get(site.unsubscribe_path(subscription_id)).text)
     page = site.client.get(site.preferences_path(subscription_id)).text
     assert "Ely News" in words(page)
     press(site, page, "Unsubscribe from everything")
     assert site.state(subscription_id) is LEFT
+
+
+# --- lists that were merged
+
+
+def merged(site: TestSite) -> tuple[builders.Newsroom, int, int]:
+    """Somebody on two lists, of which the first was merged into the second; return that and both subscriptions."""
+    with site.db.transaction() as session:
+        ely = builders.newsroom(session, "ely", name="Ely Weekly")
+    first = site.reader("ann@example.org")
+    with site.db.transaction() as session:
+        person = session.get_one(Subscription, first).subscriber_id
+        consent.join(session, subscriber_id=person, list_id=ely.list_id, now=NOW, source="test", wording="")
+        source, target = session.get_one(MailingList, site.room.list_id), session.get_one(MailingList, ely.list_id)
+        session.get_one(Edition, site.room.edition_id).list_id = ely.list_id
+        lists.archive(session, source.slug, NOW)
+    merging.merge(site.db.transaction, source, target, consent="one newsletter from now on", now=NOW)
+    return ely, first, first + 1
+
+
+@pytest.mark.parametrize("page", [True, False])
+def test_an_old_link_leaves_the_list_that_the_old_one_was_merged_into(either_site: TestSite, page: bool) -> None:
+    """Issue 6, point 4: who is on both is still written to for the one; the link in an old mail ends that, too."""
+    site = either_site
+    _, old, new = merged(site)
+    shown = site.client.get(site.unsubscribe_path(old)).text
+    assert "Ely Weekly" in words(shown)
+    if page:
+        shown = press(site, shown, "Unsubscribe")
+    else:
+        shown = site.client.post(site.unsubscribe_path(old), data={"List-Unsubscribe": "One-Click"}).text
+    assert [site.state(old), site.state(new)] == [LEFT, LEFT]
+    assert [row.list_id for row in site.consents() if row.action is ConsentAction.LEFT] == [
+        site.subscription(old).list_id,
+        site.subscription(new).list_id,
+    ]
+    press(site, shown, "Undo: put me back on the list")
+    assert [site.state(old), site.state(new)] == [LEFT, CONFIRMED]
+
+
+def test_a_reader_who_was_moved_leaves_by_the_old_link(site: TestSite) -> None:
+    with site.db.transaction() as session:
+        ely = builders.newsroom(session, "ely", name="Ely Weekly")
+        subscription_id = builders.reader(session, site.room, "ann@example.org").id
+        source, target = session.get_one(MailingList, site.room.list_id), session.get_one(MailingList, ely.list_id)
+    merging.merge(site.db.transaction, source, target, consent="one newsletter from now on", now=NOW)
+    press(site, site.client.get(site.unsubscribe_path(subscription_id)).text, "Unsubscribe")
+    assert site.subscription(subscription_id).list_id == ely.list_id
+    assert site.state(subscription_id) is LEFT
+
+
+def test_a_list_that_was_opened_again_stands_for_itself(site: TestSite) -> None:
+    _, old, new = merged(site)
+    with site.db.transaction() as session:
+        lists.unarchive(session, session.get_one(MailingList, site.room.list_id).slug)
+    site.client.post(site.unsubscribe_path(old), data={"List-Unsubscribe": "One-Click"})
+    assert [site.state(old), site.state(new)] == [LEFT, CONFIRMED]
+
+
+def test_lists_merged_in_a_circle_end_somewhere(site: TestSite) -> None:
+    ely, old, new = merged(site)
+    with site.db.transaction() as session:
+        target = session.get_one(MailingList, ely.list_id)
+        target.merged_into, target.archived_at = site.room.list_id, NOW
+    site.client.post(site.unsubscribe_path(old), data={"List-Unsubscribe": "One-Click"})
+    assert [site.state(old), site.state(new)] == [LEFT, LEFT]
+
+
+# --- why
+
+
+def test_why_may_be_said_once_and_need_not(either_site: TestSite) -> None:
+    """U8: one optional question with four answers, kept as evidence; nobody is asked to stay."""
+    site = either_site
+    subscription_id, _ = left(site)
+    path = f"{site.unsubscribe_path(subscription_id)}/why"
+    for why in ("often", "never"):
+        answer = site.client.post(path, data={"why": why})
+        assert "Thank you. We have noted why." in words(answer.text)
+        assert "Undo: put me back on the list" in buttons(answer.text)
+        assert "Send this answer" not in buttons(answer.text)
+    assert [(row.action, row.wording) for row in site.consents()][1:] == [
+        (ConsentAction.CHANGED, "said why they left: it comes too often")
+    ]
+    press(site, answer.text, "Undo: put me back on the list")
+    site.clock.now += timedelta(minutes=1)
+    site.client.post(site.unsubscribe_path(subscription_id), data={"List-Unsubscribe": "One-Click"})
+    site.client.post(path, data={"why": "never"})
+    assert site.consents()[-1].wording == "said why they left: they did not ask for it"
+
+
+@pytest.mark.parametrize("why", ["", "because", "often; DROP TABLE consent", "x" * 5000])
+def test_only_the_four_answers_are_kept(site: TestSite, why: str) -> None:
+    subscription_id, _ = left(site)
+    before = site.dump()
+    assert site.client.post(f"{site.unsubscribe_path(subscription_id)}/why", data={"why": why}).status_code == 200
+    assert site.client.get(f"{site.unsubscribe_path(subscription_id)}/why").status_code == 200
+    assert site.dump() == before
+
+
+def test_who_is_on_the_list_says_nothing(site: TestSite) -> None:
+    subscription_id = site.reader("ann@example.org")
+    before = site.dump()
+    page = site.client.post(f"{site.unsubscribe_path(subscription_id)}/why", data={"why": "often"}).text
+    assert buttons(page) == ["Unsubscribe"]
+    assert site.dump() == before

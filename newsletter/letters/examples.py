@@ -10,8 +10,11 @@ from newsletter.identity import identity_of
 from newsletter.mail import Mail
 from newsletter.models import Edition
 from newsletter.render import (
+    AddressContent,
     ConfirmContent,
+    DataContent,
     GoodbyeContent,
+    MovedContent,
     Renderer,
     ReviewContent,
     SourcesContent,
@@ -36,6 +39,13 @@ def example_mails(renderer: Renderer, edition: Edition, base_url: str) -> Mappin
         "welcome": partial(renderer.welcome, _welcome(edition, base_url)),
         "goodbye": partial(
             renderer.goodbye, GoodbyeContent(identity=identity, list_name=edition.name, return_url=back)
+        ),
+        "address": partial(
+            renderer.address, AddressContent(identity=identity, address_url=f"{base_url}/a/example", valid_days=7)
+        ),
+        "moved": partial(renderer.moved, MovedContent(identity=identity)),
+        "data": partial(
+            renderer.data, DataContent(identity=identity, data_url=f"{base_url}/d/example", valid_hours=24)
         ),
         "review": partial(renderer.review, _review(edition)),
         "sources": partial(renderer.sources, SourcesContent(identity=identity, sources=(trouble,))),

@@ -19,7 +19,7 @@ from newsletter.mail import Recipient
 from newsletter.models import Edition, Issue, IssueState
 from newsletter.owed import LOOK_AHEAD, Owed, Unmade, send_each
 from newsletter.providers import Provider
-from newsletter.render import GoodbyeContent, Renderer, WelcomeContent
+from newsletter.render import GoodbyeContent, Identity, Renderer, WelcomeContent
 from newsletter.signup import edition_of
 from subscribers import letters
 from subscribers.consent import subscription
@@ -122,7 +122,7 @@ def _owed(
     headers = (("Message-ID", f"<{message}@{domain}>"), ("Auto-Submitted", "auto-generated"))  # RFC 3834
     return Owed(
         what=f"{one.kind} mail for subscription {one.subscription_id}",
-        mail=replace(mail, headers=headers + leaving),
+        mail=replace(mail.text_alone if one.text_only else mail, headers=headers + leaving),
         recipient=Recipient(message, one.address, "", {"token": token}),
         claim=lambda session: _claim(session, one, now),
         give_back=lambda session: letters.give_back(session, one.id, now),
@@ -142,10 +142,11 @@ def _welcome(
     preferences_url, unsubscribe_url = links
     first = issues.next_slot(edition, now).send_at.astimezone(ZoneInfo(edition.time_zone))
     latest = _latest(session, edition)
+    identity = _identity(edition, one)
     return WelcomeContent(
-        identity=identity_of(edition),
+        identity=identity,
         list_name=session.get_one(MailingList, one.list_id).name,
-        tagline=edition.tagline,
+        tagline=edition.tagline if identity.language == edition.language else "",
         weekday=edition.send_weekday,
         first_day=first.date(),
         hour=f"{first:%H:%M}",
@@ -158,10 +159,16 @@ def _welcome(
 
 def _goodbye(session: Session, edition: Edition, one: OwedLetter, base_url: str) -> GoodbyeContent:
     return GoodbyeContent(
-        identity=identity_of(edition),
+        identity=_identity(edition, one),
         list_name=session.get_one(MailingList, one.list_id).name,
         return_url=f"{base_url}/editions/{edition.slug}",
     )
+
+
+def _identity(edition: Edition, one: OwedLetter) -> Identity:
+    """Return who the letter is from, in the language that its reader has chosen, or else the edition's."""
+    identity = identity_of(edition)
+    return replace(identity, language=one.language) if one.language else identity
 
 
 def _latest(session: Session, edition: Edition) -> Issue | None:

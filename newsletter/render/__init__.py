@@ -6,12 +6,15 @@ Content is data only: no text of a story is ever read as a template (threat 3). 
 """
 
 from newsletter.render.content import (
+    AddressContent,
     Card,
     ConfirmContent,
+    DataContent,
     GoodbyeContent,
     Identity,
     IssueContent,
     Look,
+    MovedContent,
     RegionTag,
     ReviewContent,
     SourcesContent,
@@ -26,13 +29,16 @@ from newsletter.render.text import web_address
 from newsletter.render.written import written
 
 __all__ = [
+    "AddressContent",
     "Card",
     "ConfirmContent",
+    "DataContent",
     "GoodbyeContent",
     "Identity",
     "IssueContent",
     "Language",
     "Look",
+    "MovedContent",
     "RegionTag",
     "Renderer",
     "ReviewContent",

@@ -122,13 +122,18 @@ class SourcesContent:
 
 @dataclass(frozen=True, kw_only=True)
 class ConfirmContent:
-    """All that the mail shows which asks whether a sign-up is meant. `weekday` is 0 for Monday."""
+    """All that the mail shows which asks whether a sign-up is meant. `weekday` is 0 for Monday.
+
+    `further` are the names of other editions that were asked for in the same form. Nothing that a stranger may have
+    typed belongs in here (threat 11).
+    """
 
     identity: Identity
     confirm_url: str
     weekday: int
     #: For how many days the link works.
     valid_days: int
+    further: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,6 +164,33 @@ class GoodbyeContent:
     list_name: str
     #: Where they come back with one press, and where others sign up.
     return_url: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class AddressContent:
+    """All that the mail shows which asks at a new address whether it is the reader's."""
+
+    identity: Identity
+    address_url: str
+    #: For how many days the link works.
+    valid_days: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class MovedContent:
+    """All that the mail shows which tells an old address that it is not written to any more."""
+
+    identity: Identity
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataContent:
+    """All that the mail shows which leads a reader to what is known of them."""
+
+    identity: Identity
+    data_url: str
+    #: For how many hours the link works.
+    valid_hours: int
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,10 +15,13 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from newsletter.errors import ConfigurationError, NewsletterError
 from newsletter.mail import Mail, block_tags, check_blocks, header_text, hole_tags, refuse_nonce
 from newsletter.render.content import (
+    AddressContent,
     ConfirmContent,
+    DataContent,
     GoodbyeContent,
     Identity,
     IssueContent,
+    MovedContent,
     ReviewContent,
     SourcesContent,
     WelcomeContent,
@@ -30,10 +33,13 @@ from newsletter.render.mistakes import mistake, template_loader
 from newsletter.render.text import attribute_text, tidied, wrapped
 from newsletter.render.values import (
     Values,
+    address_values,
     confirm_values,
+    data_values,
     goodbye_values,
     issue_values,
     mark_values,
+    moved_values,
     review_values,
     sources_values,
     welcome_values,
@@ -77,6 +83,18 @@ class Renderer:
     def goodbye(self, content: GoodbyeContent) -> Mail:
         """Return the mail that a reader gets who has left on the page."""
         return self._mail("goodbye", _nonce(content), content.identity, goodbye_values(content))
+
+    def address(self, content: AddressContent) -> Mail:
+        """Return the mail that asks at a new address whether it is the reader's."""
+        return self._mail("address", _nonce(content), content.identity, address_values(content))
+
+    def moved(self, content: MovedContent) -> Mail:
+        """Return the mail that tells an old address that it is not written to any more."""
+        return self._mail("moved", _nonce(content), content.identity, moved_values(content))
+
+    def data(self, content: DataContent) -> Mail:
+        """Return the mail that leads a reader to what is known of them."""
+        return self._mail("data", _nonce(content), content.identity, data_values(content))
 
     def review(self, content: ReviewContent) -> Mail:
         """Return the mail that asks the editors to review a draft."""

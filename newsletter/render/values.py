@@ -6,12 +6,15 @@ from urllib.parse import urlsplit
 
 from newsletter.render.colours import DARK, LIGHT, dark_of
 from newsletter.render.content import (
+    AddressContent,
     Card,
     ConfirmContent,
+    DataContent,
     GoodbyeContent,
     Identity,
     IssueContent,
     Look,
+    MovedContent,
     RegionTag,
     ReviewContent,
     SourcesContent,
@@ -57,7 +60,11 @@ def issue_values(content: IssueContent, nonce: str) -> Values:
 
 def confirm_values(content: ConfirmContent) -> Values:
     """Return what the templates of the confirmation can print."""
+    language = Language.of(content.identity.language)
+    names = [_isolated(display_text(name), language) for name in (content.identity.edition_name, *content.further)]
     return _frame(content.identity) | {
+        "editions": language.listed(names),
+        "several": len(names) > 1,
         "weekday": content.weekday,
         "valid_days": content.valid_days,
         "confirm_url": content.confirm_url,
@@ -87,6 +94,21 @@ def goodbye_values(content: GoodbyeContent) -> Values:
         "list_name": display_text(content.list_name),
         "return_url": content.return_url,
     }
+
+
+def address_values(content: AddressContent) -> Values:
+    """Return what the templates of the mail to a new address can print."""
+    return _frame(content.identity) | {"address_url": content.address_url, "valid_days": content.valid_days}
+
+
+def moved_values(content: MovedContent) -> Values:
+    """Return what the templates of the mail to an old address can print."""
+    return _frame(content.identity)
+
+
+def data_values(content: DataContent) -> Values:
+    """Return what the templates of the mail with the link to a reader's data can print."""
+    return _frame(content.identity) | {"data_url": content.data_url, "valid_hours": content.valid_hours}
 
 
 def review_values(content: ReviewContent) -> Values:

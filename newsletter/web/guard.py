@@ -10,13 +10,22 @@ from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from newsletter.web.site import Site
+from newsletter.web.site import Site, wording_for
+from newsletter.wording import Wording, phrase
+from subscribers.errors import InvalidToken
 
-#: Paths that hold a reader's token: confirm, unsubscribe, preferences, return (threat 16).
-TOKEN_PATH = re.compile(r"/[cupr]/", re.IGNORECASE)
+#: Paths that hold a reader's token: confirm, unsubscribe, preferences, return, address, data (threat 16).
+TOKEN_PATH = re.compile(r"/[cuprad]/", re.IGNORECASE)
 
 #: Pages load their style sheet and send their forms home; nothing else, and nobody may frame them.
 PAGE_POLICY = "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+#: Pages with a sign-up form also have our script, which sends it.
+FORM_POLICY = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'"
+)
+#: The frame with a sign-up form is there for other sites to frame; no other page is.
+FRAME_POLICY = FORM_POLICY.replace("frame-ancestors 'none'", "frame-ancestors *")
 #: A mail in the browser: its styles are its own, its pictures come from the sources.
 MAIL_POLICY = (
     "default-src 'none'; img-src https: http:; style-src 'unsafe-inline'; form-action 'none'; base-uri 'none'; "
@@ -60,40 +69,79 @@ class Guard:
 
 
 class Problem(HTTPException):
-    """A page cannot do what was asked and says why. `way_on` is the label and path of a link; home by default."""
+    """A page cannot do what was asked and says why. `way_on` is the label and path of a link; home by default.
 
-    def __init__(self, status: int, heading: str, text: str, way_on: tuple[str, str] | None = None) -> None:
+    Heading and text are phrases, or said already. `wording` is the page's language; by default the browser's.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        heading: str,
+        text: str,
+        way_on: tuple[str, str] | None = None,
+        wording: Wording | None = None,
+    ) -> None:
         super().__init__(status, text)
         self.heading = heading
         self.text = text
         self.way_on = way_on
+        self.wording = wording
 
 
+#: What the links of a test mail carry instead of a token.
+_TEST_TOKEN = "test"  # noqa: S105
 _WORDS = {
-    404: ("This page does not exist", "The address may have a typing slip, or the page is gone."),
-    405: ("That does not work here", "This page cannot be used that way. Please open it again and use its button."),
-    413: ("That was too much", "The form was larger than any of ours. Nothing was changed."),
-    500: ("Something is broken here", "The fault is ours, not yours. Please try again in a few minutes."),
+    404: (
+        phrase("This page does not exist"),
+        phrase("The address may have a typing slip, or the page is gone."),
+    ),
+    405: (
+        phrase("That does not work here"),
+        phrase("This page cannot be used that way. Please open it again and use its button."),
+    ),
+    413: (
+        phrase("That was too large"),
+        phrase("The form was larger than any of ours. Nothing was changed."),
+    ),
+    500: (
+        phrase("Something is broken here"),
+        phrase("The fault is ours, not yours. Please try again in a few minutes."),
+    ),
 }
-_DAMAGED = ("We could not read that", "The form arrived damaged; nothing was changed. Please go back and try again.")
+_DAMAGED = (
+    phrase("We could not read that"),
+    phrase("The form arrived damaged; nothing was changed. Please go back and try again."),
+)
+
+
+def damaged_link(token: str, error: InvalidToken) -> Problem:  # noqa: ARG001 - why it is damaged helps no reader
+    """Return the page for a link whose token is none of ours."""
+    if token == _TEST_TOKEN:
+        heading = phrase("This was a test mail")
+        return Problem(404, heading, phrase("Its links lead here and change nothing. Readers get their own."))
+    heading = phrase("This link does not work")
+    text = phrase("This link is incomplete or damaged. Open it from the mail itself, or copy all of it.")
+    return Problem(404, heading, text)
 
 
 def http_problem(request: Request, error: Exception) -> HTMLResponse:
     """Return the page for an HTTP error."""
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for nothing else
-    if isinstance(error, Problem):
-        html = _html(request, error.heading, error.text, error.way_on)
-    else:
-        html = _html(request, *_WORDS.get(error.status_code, _DAMAGED))
-    return HTMLResponse(html, error.status_code, dict(error.headers or {}))
+    headers = error.headers
+    if not isinstance(error, Problem):
+        error = Problem(error.status_code, *_WORDS.get(error.status_code, _DAMAGED))
+    return HTMLResponse(_html(request, error), error.status_code, dict(headers or {}))
 
 
 def our_fault(request: Request, error: Exception) -> HTMLResponse:  # noqa: ARG001 - the server logs the error
     """Return the page for a bug or a broken database. It stands outside the guard, so it brings the safe headers."""
-    return HTMLResponse(_html(request, *_WORDS[500]), 500, safe_headers(request.url.path))
+    return HTMLResponse(_html(request, Problem(500, *_WORDS[500])), 500, safe_headers(request.url.path))
 
 
-def _html(request: Request, heading: str, text: str, way_on: tuple[str, str] | None = None) -> str:
+def _html(request: Request, problem: Problem) -> str:
     site: Site = request.app.state.site
-    label, path = way_on or ("See all newsletters", f"{site.pages.root}/")
-    return site.pages.html("problem", heading=heading, text=text, label=label, path=path)
+    wording = problem.wording or wording_for(request)
+    label, path = problem.way_on or (wording.say(phrase("See all newsletters")), f"{site.pages.root}/")
+    heading, text = wording.say(problem.heading), wording.say(problem.text)
+    return site.pages.html("problem", wording, heading=heading, text=text, label=label, path=path)

@@ -20,7 +20,7 @@ class RedactTokens(logging.Filter):
     """Cuts the token out of the paths in an access log."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Replace what follows /c/, /u/, /p/ or /r/ in the record; every record stays."""
+        """Replace what follows /c/, /u/, /p/, /r/, /a/ or /d/ in the record; every record stays."""
         if isinstance(record.args, tuple):
             record.args = tuple(_redacted(value) if isinstance(value, str) else value for value in record.args)
         return True

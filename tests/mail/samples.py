@@ -8,13 +8,16 @@ from functools import cache
 
 from newsletter.mail import Mail
 from newsletter.render import (
+    AddressContent,
     Card,
     ConfirmContent,
+    DataContent,
     GoodbyeContent,
     Identity,
     IssueContent,
     Language,
     Look,
+    MovedContent,
     RegionTag,
     Renderer,
     ReviewContent,
@@ -27,7 +30,17 @@ from tests import mail_fixtures as fixtures
 from tests.mail.languages import LANGUAGES, issue_in
 from tests.mail.view import MailView
 
-Content = IssueContent | ConfirmContent | WelcomeContent | GoodbyeContent | ReviewContent | SourcesContent
+Content = (
+    IssueContent
+    | ConfirmContent
+    | WelcomeContent
+    | GoodbyeContent
+    | AddressContent
+    | MovedContent
+    | DataContent
+    | ReviewContent
+    | SourcesContent
+)
 
 
 @dataclass(frozen=True)
@@ -55,6 +68,12 @@ class Sample:
                 mail = renderer.welcome(self.content)
             case GoodbyeContent():
                 mail = renderer.goodbye(self.content)
+            case AddressContent():
+                mail = renderer.address(self.content)
+            case MovedContent():
+                mail = renderer.moved(self.content)
+            case DataContent():
+                mail = renderer.data(self.content)
             case ReviewContent():
                 mail = renderer.review(self.content)
             case SourcesContent():
@@ -227,11 +246,18 @@ MAILS: Mapping[str, Sample] = {
     "trial": Sample(fixtures.issue(1), trial=True),
     "public": Sample(fixtures.issue(), public=True),
     "confirm": Sample(fixtures.confirm()),
+    "confirm several": Sample(replace(fixtures.confirm(), further=("Tatra Weekly", "أسبوع المشرق"))),
     "confirm de": Sample(replace(fixtures.confirm(), identity=_identity("de"))),
     "welcome": Sample(fixtures.welcome()),
     "welcome he": Sample(replace(fixtures.welcome(), identity=_identity("he"))),
     "goodbye": Sample(fixtures.goodbye()),
     "goodbye ja": Sample(replace(fixtures.goodbye(), identity=_identity("ja"))),
+    "address": Sample(fixtures.address()),
+    "address fr": Sample(replace(fixtures.address(), identity=_identity("fr"))),
+    "moved": Sample(fixtures.moved()),
+    "moved ar": Sample(replace(fixtures.moved(), identity=_identity("ar"))),
+    "data": Sample(fixtures.data()),
+    "data uk": Sample(replace(fixtures.data(), identity=_identity("uk"))),
     "review": Sample(fixtures.review()),
     "sources": Sample(fixtures.sources()),
     **{name: sample for tag in ("fr", "es", "uk", "pl", "et", "lv", "lt") for name, sample in _spoken(tag).items()},

@@ -1,6 +1,4 @@
-"""The side stage: somebody asks for an edition's list, and a mail asks them to confirm (U3).
-
-    ask -> row waits -> [ claim -> provider.send -> keep, put off or give back ]*
+"""The mails that ask whether a sign-up is meant: one for each form, also when it asked for several editions.
 
 A confirmation mail is claimed before it is sent: a crash between the two leaves one reader without a mail, who can ask
 again, and never mails anybody twice.
@@ -10,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -17,7 +16,6 @@ from functools import partial
 from sqlmodel import Session, col, select
 
 from newsletter.db import Database
-from newsletter.errors import Refused
 from newsletter.identity import identity_of
 from newsletter.mail import Recipient
 from newsletter.models import Edition
@@ -25,58 +23,12 @@ from newsletter.owed import LOOK_AHEAD, Owed, Unmade, send_each
 from newsletter.providers import Provider
 from newsletter.render import ConfirmContent, Renderer
 from subscribers import confirmations, consent
-from subscribers.addresses import parse_address
 from subscribers.confirmations import Waiting
-from subscribers.consent import Requested
-from subscribers.lists import is_archived, open_only
+from subscribers.lists import open_only
 from subscribers.models import MailingList
 from subscribers.tokens import CONFIRM_WITHIN, Signer
 
 log = logging.getLogger(__name__)
-
-_WEEKDAYS = ("Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Saturdays", "Sundays")
-
-
-def frequency(edition: Edition) -> str:
-    """Return how often the edition comes, such as "weekly, on Saturdays at 07:00 (Kyiv time)" (U2)."""
-    zone = zone_in_words(edition.time_zone)
-    return f"weekly, on {_WEEKDAYS[edition.send_weekday]} at {edition.send_hour_minute} ({zone})"
-
-
-def zone_in_words(time_zone: str) -> str:
-    """Return a time zone as people say it: Europe/Kyiv is "Kyiv time"."""
-    place = time_zone.rpartition("/")[2].replace("_", " ")
-    return place if place in {"UTC", "GMT"} else f"{place} time"
-
-
-def consent_wording(edition: Edition) -> str:
-    """Return the words beside the sign-up button: the page shows these and the evidence keeps them."""
-    return (
-        f"Press “Sign up” to get {edition.name} by e-mail, {frequency(edition)}. "
-        "You can leave at any time with the link in every mail."
-    )
-
-
-def ask(
-    session: Session, *, edition: Edition, address_text: str, now: datetime, source: str, network: str, name: str = ""
-) -> Requested:
-    """Take down that somebody asked for the edition with this address; the mail is `send_confirmations`'s to send.
-
-    `source` is the page's address, `network` the client's IP address. Raises InvalidAddress, and Refused for
-    an edition whose list is archived. What comes back must not change what a stranger sees (threat 12).
-    """
-    if is_archived(session, edition.list_id):
-        raise Refused(f"Nobody can sign up for {edition.name}: its list is archived.")
-    return consent.request(
-        session,
-        list_id=edition.list_id,
-        address=parse_address(address_text.strip()),
-        name=name,
-        now=now,
-        source=source,
-        wording=consent_wording(edition),
-        network=network,
-    )
 
 
 def send_confirmations(
@@ -95,11 +47,13 @@ def send_confirmations(
     """
     with db.reading() as session:
         waiting = confirmations.awaiting(session, LOOK_AHEAD, now)
-        editions = {list_id: edition_of(session, list_id) for list_id in {one.list_id for one in waiting}}
+        lists = {list_id for one in waiting for list_id in (one.list_id, *one.further)}
+        editions = {list_id: edition_of(session, list_id) for list_id in lists}
     unmade: list[Unmade] = []
     for one in waiting:
-        if edition := editions[one.list_id]:
-            make = partial(_confirmation, renderer, signer, edition, one, base_url=base_url, now=now)
+        if edition := next(filter(None, (editions[list_id] for list_id in (one.list_id, *one.further))), None):
+            others = [other for list_id in one.further if (other := editions[list_id]) and other.id != edition.id]
+            make = partial(_confirmation, renderer, signer, edition, others, one, base_url=base_url, now=now)
             unmade.append(Unmade(edition.slug, "confirmation", make))
         else:
             _give_up(db, one, now)
@@ -125,15 +79,23 @@ def _give_up(db: Database, one: Waiting, now: datetime) -> None:
 
 
 def _confirmation(
-    renderer: Renderer, signer: Signer, edition: Edition, one: Waiting, *, base_url: str, now: datetime
+    renderer: Renderer,
+    signer: Signer,
+    edition: Edition,
+    others: Sequence[Edition],
+    one: Waiting,
+    *,
+    base_url: str,
+    now: datetime,
 ) -> Owed:
-    """Return one reader's confirmation mail, ready to be claimed and sent."""
+    """Return one reader's confirmation mail, ready to be claimed and sent; nothing that was typed is in it."""
     token = signer.sign_confirm(one.subscription_id, one.requested_at)
     content = ConfirmContent(
         identity=identity_of(edition),
         confirm_url=f"{base_url}/c/{token}",
         weekday=edition.send_weekday,
         valid_days=CONFIRM_WITHIN.days,
+        further=tuple(other.name for other in others),
     )
     # The same request always has the same Message-ID, so that a receiver can tell a repeated mail (RFC 7352).
     message = hashlib.sha256(token.encode()).hexdigest()[:32]
