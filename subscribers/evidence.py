@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -32,7 +31,7 @@ class Line:
     source: str
     #: The exact words that were shown, or the statement of who brought the reader in.
     wording: str
-    #: The same for the same words: `version_of`.
+    #: The same for the same words: `wording_version`.
     version: str
     #: As /24 or /48; "" where it was not known, or has been let go.
     network: str
@@ -59,11 +58,6 @@ class Document:
     standings: tuple[Standing, ...]
     lines: tuple[Line, ...]
     missing: tuple[str, ...]
-
-
-def version_of(wording: str) -> str:
-    """Return the first 12 hexadecimal digits of the SHA-256 of a wording; "" for none. Pure."""
-    return hashlib.sha256(wording.encode()).hexdigest()[:12] if wording else ""
 
 
 def document_of(session: Session, reader: Subscriber, network_days: int) -> Document:
@@ -114,4 +108,6 @@ def write_csv(document: Document, file: TextIO) -> None:
 def _line(row: Consent, lists: dict[int, MailingList]) -> Line:
     about = lists.get(row.list_id) if row.list_id is not None else None
     slug, name = (about.slug, about.name) if about else ("", "")
-    return Line(row.at, row.action, slug, name, row.source, row.wording, version_of(row.wording), row.network)
+    return Line(
+        row.at, row.action, slug, name, row.source, row.wording, consent.wording_version(row.wording), row.network
+    )

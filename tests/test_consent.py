@@ -348,7 +348,7 @@ def test_who_was_kept_away_before_being_erased_stays_so(database: Database, reas
 
 def test_a_wording_has_a_version() -> None:
     assert consent.wording_version(WORDING) == consent.wording_version(WORDING)
-    assert consent.wording_version("") == "e3b0c442"
+    assert consent.wording_version("") == ""
     assert consent.wording_version(WORDING) != consent.wording_version(WORDING + " ")
 
 

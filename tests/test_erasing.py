@@ -30,7 +30,7 @@ from newsletter.models import (
 )
 from newsletter.privacy import ABOUT_NOBODY, TABLES
 from subscribers import consent
-from subscribers.consent import Evidence
+from subscribers.consent import Evidence, join
 from subscribers.finding import find
 from subscribers.hashes import KeyedHash
 from subscribers.models import (
@@ -376,6 +376,19 @@ def test_who_was_erased_gets_nothing_whatever_their_subscription_says(database: 
         session.exec(update(Subscription).values(state=SubscriptionState.CONFIRMED))
         [list_id] = session.exec(select(Subscription.list_id))
         assert session.execute(may_receive(list_id, LATER)).all() == []
+
+
+def test_an_old_preferences_link_joins_nobody_who_was_erased(database: Database) -> None:
+    erased(database)
+    with database.transaction() as session:
+        [row] = session.exec(select(Subscription)).all()
+        lines = len(session.exec(select(Consent)).all())
+        assert not join(
+            session, subscriber_id=row.subscriber_id, list_id=row.list_id, now=LATER, source="/p", wording="Ely Weekly"
+        )
+        session.refresh(row)
+        assert row.state is SubscriptionState.LEFT
+        assert len(session.exec(select(Consent)).all()) == lines
 
 
 def test_who_is_erased_while_an_issue_is_sent_drops_out_at_the_claim(database: Database) -> None:

@@ -427,7 +427,7 @@ def test_help_says_what_else_may_be_the_reason(site: TestSite) -> None:
         builders.reader(session, ely, "ann@example.org", state=PENDING)
     said = section(opened(site, 1), "help")
     assert "You are on no list" in said
-    assert "On 19 November 2026 somebody asked for Ely Weekly with your address, and it was never confirmed." in said
+    assert "On 19 November 2026 somebody asked for Ely Weekly with your address, and that was never confirmed." in said
     assert "No issue has been sent to you lately." in said
     assert "add weekly@fen.example to your contacts" in said
 

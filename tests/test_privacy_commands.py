@@ -17,8 +17,7 @@ from newsletter.cli.base import DONE, FAILED
 from newsletter.settings import load
 from subscribers import consent
 from subscribers.addresses import parse_address
-from subscribers.consent import Evidence
-from subscribers.evidence import version_of
+from subscribers.consent import Evidence, wording_version
 from subscribers.models import ConsentAction, Subscriber, Subscription, SubscriptionState
 from tests.builders import NOW
 from tests.commands import CommandLine
@@ -81,7 +80,7 @@ def test_evidence_is_a_document_that_says_what_is_not_in_it(run: Run) -> None:
     assert said.startswith("Evidence of consent: ann@example.org (Ann Sample)\n")
     order = ["1. ", "brought in", "asked to join", "confirmed by the link", "changed how", "UTC  left: "]
     assert sorted(order, key=said.index) == order
-    assert f"Words (version {version_of(WORDS)}): {WORDS}" in said
+    assert f"Words (version {wording_version(WORDS)}): {WORDS}" in said
     assert "Network: 203.0.113.0/24" in said
     assert "3 of 5 lines have no network" in said
     assert "Never kept: whole IP addresses" in said

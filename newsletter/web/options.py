@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 from sqlmodel import Session, col, select
 
 from newsletter.models import Delivery, DeliveryState, Edition, Issue, IssueState
-from newsletter.render import Language
 from newsletter.web.shown import ReaderShown, last_change
+from newsletter.web.site import LanguageShown
 from newsletter.wording import Wordings
 from subscribers import preferences, suppression
 from subscribers.consent import subscriptions_of
@@ -18,15 +18,6 @@ from subscribers.models import Subscriber, SuppressionReason
 
 #: So many issues, the last ones of the lists that a reader knows, are looked through for one that they got.
 _LAST_ISSUES = 20
-
-
-@dataclass(frozen=True)
-class LanguageShown:
-    """A language that pages can be shown in, by its own name."""
-
-    tag: str
-    name: str
-    direction: str
 
 
 @dataclass(frozen=True)
@@ -72,17 +63,7 @@ def options_shown(session: Session, reader: ReaderShown, wordings: Wordings, now
 
 def languages_shown(wordings: Wordings) -> tuple[LanguageShown, ...]:
     """Return every language that the pages speak, by its own name, in the order of the names."""
-    shown = (
-        LanguageShown(language.tag, _own_name(language), language.direction) for language in wordings.offered()
-    )  # fmt: skip
-    return tuple(sorted(shown, key=lambda one: one.name.casefold()))
-
-
-def _own_name(language: Language) -> str:
-    """Return such as "Deutsch", as a list of names begins it; with the tag where it says more than the language."""
-    name = language.name_of(language)
-    name = name[:1].upper() + name[1:]
-    return name if language.tag == language.primary else f"{name} ({language.tag})"
+    return tuple(sorted(map(LanguageShown.of, wordings.offered()), key=lambda one: one.name.casefold()))
 
 
 def _why(reason: SuppressionReason) -> str:

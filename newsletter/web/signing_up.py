@@ -28,7 +28,7 @@ from newsletter.web.signup_form import (
     read_offer,
 )
 from newsletter.web.signups import SignUp, SignUps
-from newsletter.web.site import Site, SiteParameter, wording_for
+from newsletter.web.site import LanguageShown, Site, SiteParameter, wording_for
 from newsletter.wording import Wording, phrase
 from subscribers.lists import is_archived
 
@@ -70,7 +70,7 @@ def home(request: Request, site: SiteParameter) -> Response:
     place = _home(request, site)
     asked = frozenset({request.query_params.get("edition", "")})
     form = form_for(site, place.action, place.offer, Said(editions=asked))
-    return place.page(site, "home", form=form, languages=_languages(site, place.wording))
+    return place.page(site, "home", form=form, languages=_languages(place))
 
 
 @router.post("/")
@@ -155,8 +155,7 @@ class _Said:
             return self._json("invalid", 422, problems=problems)
         form = form_for(self.site, self.place.action, self.place.offer, said, problems)
         if self.place.offer.boxes:
-            languages = _languages(self.site, self.place.wording)
-            return self.place.page(self.site, "home", 422, form=form, languages=languages)
+            return self.place.page(self.site, "home", 422, form=form, languages=_languages(self.place))
         return self.place.page(self.site, "edition", 422, form=form)
 
     def again(self, said: Said, token: str) -> HTMLResponse | JSONResponse:
@@ -209,10 +208,9 @@ def _home(request: Request, site: Site) -> Place:
     return Place(f"{site.pages.root}/?lang={wording.language.tag}", f"{site.base_url}/", wording, offer)
 
 
-def _languages(site: Site, wording: Wording) -> list[tuple[str, str, str]]:
-    """Return the languages that the page can be read in, other than its own: tag, own name, direction."""
-    others = [one for one in site.pages.languages if one.tag != wording.language.tag]
-    return [(one.tag, str(one.locale.get_display_name() or one.tag), one.direction) for one in others]
+def _languages(place: Place) -> list[LanguageShown]:
+    """Return the languages of the editions, where they have several, without the page's own."""
+    return [LanguageShown.of(one) for one in place.offer.languages if one.tag != place.wording.language.tag]
 
 
 def _edition(session: Session, slug: str) -> Edition:

@@ -13,7 +13,7 @@ from newsletter.signup.asking import open_editions
 from newsletter.signup.words import chosen_wording
 from newsletter.web.forms import Fields
 from newsletter.web.shown import EditionShown, shown_editions
-from newsletter.web.site import Site
+from newsletter.web.site import LanguageShown, Site
 from newsletter.wording import Wording, phrase
 from subscribers.addresses import Address, parse_address
 from subscribers.consent import FIELD_ANSWER, LANGUAGE_ANSWER
@@ -111,15 +111,6 @@ class Checked:
 
 
 @dataclass(frozen=True)
-class LanguageShown:
-    """A language to choose, by its own name."""
-
-    tag: str
-    name: str
-    direction: str
-
-
-@dataclass(frozen=True)
 class FieldShown:
     """An own field as the form shows it. `name` is its input's."""
 
@@ -160,10 +151,7 @@ class Form:
     @property
     def languages(self) -> tuple[LanguageShown, ...]:
         """The languages to choose from, each by its own name."""
-        return tuple(
-            LanguageShown(one.tag, str(one.locale.get_display_name() or one.tag).capitalize(), one.direction)
-            for one in self.offer.languages
-        )
+        return tuple(map(LanguageShown.of, self.offer.languages))
 
 
 def read_offer(session: Session, site: Site, wording: Wording, slug: str | None = None) -> Offer | None:

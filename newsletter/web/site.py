@@ -99,6 +99,22 @@ def _ngettext(context: Context, one: str, many: str, number: int) -> str:
     return str(context["wording"].words.translations.ngettext(one, many, number))
 
 
+@dataclass(frozen=True)
+class LanguageShown:
+    """A language to choose, by its own name, such as "Deutsch"; with the tag where that says more than the language."""
+
+    tag: str
+    name: str
+    direction: str
+
+    @classmethod
+    def of(cls, language: Language) -> LanguageShown:
+        """Return how a language is shown; its name as a list of names begins it."""
+        name = _capitalize_first(language.name_of(language))
+        shown = name if language.tag == language.primary else f"{name} ({language.tag})"
+        return cls(language.tag, shown, language.direction)
+
+
 def isolated(text: str) -> Markup:
     """Return a name or an address for a sentence of any direction: what it begins or ends with turns nothing around."""
     return Markup("<bdi>{}</bdi>").format(text)

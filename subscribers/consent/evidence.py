@@ -29,8 +29,8 @@ class Evidence:
 
 
 def wording_version(wording: str) -> str:
-    """Return what names a wording: the same words always have the same 8 hexadecimal digits. Pure."""
-    return hashlib.sha256(wording.encode()).hexdigest()[:8]
+    """Return the first 8 hexadecimal digits of the SHA-256 of what a reader was shown; "" for nothing. Pure."""
+    return hashlib.sha256(wording.encode()).hexdigest()[:8] if wording else ""
 
 
 def history(session: Session, subscriber_id: int) -> list[Consent]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from sqlalchemy import and_
-from sqlmodel import Session, col
+from sqlmodel import Session, col, select
 
 from subscribers.consent.evidence import Evidence, history, record
 from subscribers.consent.rows import (
@@ -15,7 +15,7 @@ from subscribers.consent.rows import (
     subscriptions_of,
     within_second,
 )
-from subscribers.models import ConsentAction, Subscription, SubscriptionState
+from subscribers.models import ConsentAction, Subscriber, Subscription, SubscriptionState
 
 
 def leave(session: Session, *, subscription_id: int, now: datetime, source: str, network: str = "") -> bool:
@@ -101,8 +101,11 @@ def join(
 ) -> bool:
     """Put a reader on a list who came through a signed link, which proves that the address is theirs.
 
-    Returns False, and adds no evidence, when they were on it.
+    Returns False, and adds no evidence, when they were on it, and for who was erased: a link outlives its reader.
     """
+    there = select(Subscriber.id).where(Subscriber.id == subscriber_id, col(Subscriber.erased_at).is_(None))
+    if session.exec(there.with_for_update(read=True)).first() is None:
+        return False
     confirmed = {"state": SubscriptionState.CONFIRMED, "requested_at": now}
     not_on_it = and_(
         col(Subscription.subscriber_id) == subscriber_id,
