@@ -34,6 +34,7 @@ from subscribers.consent import Evidence, join
 from subscribers.finding import find
 from subscribers.hashes import KeyedHash
 from subscribers.models import (
+    Consent,
     ConsentAction,
     FieldKind,
     FieldValue,
