@@ -89,8 +89,8 @@ def drop_pending(session: Session, ids: Sequence[int], now: datetime) -> None:
     )
     had_left = exists().where(*same, col(Consent.action) == ConsentAction.LEFT)
     connection = session.connection()
-    left_again = update(Subscription).where(mine, had_left).values(state=SubscriptionState.LEFT, changed_at=now)
-    connection.execute(left_again)
+    as_left = {"state": SubscriptionState.LEFT, "changed_at": now, "asked_with": None, "answers": None}
+    connection.execute(update(Subscription).where(mine, had_left).values(as_left))
     gone = and_(mine, col(Subscription.state) == SubscriptionState.PENDING)
     of_them = select_columns(col(Subscription.id)).where(gone)
     for hanging in (Letter, ReaderRequest):
@@ -143,8 +143,8 @@ def _clean_bounced(session: Session, now: datetime, _: int, limit: int) -> int:
     ).where(mine)
     columns = ["subscriber_id", "list_id", "action", "at", "source", "wording", "network"]
     session.connection().execute(insert(Consent).from_select(columns, evidence))
-    off = update(Subscription).where(mine).values(state=SubscriptionState.LEFT, changed_at=now)
-    session.connection().execute(off)
+    as_left = {"state": SubscriptionState.LEFT, "changed_at": now, "asked_with": None, "answers": None}
+    session.connection().execute(update(Subscription).where(mine).values(as_left))
     return len(ids)
 
 

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, and_, exists, or_
 from sqlmodel import Session, col, select
 
-from subscribers.consent import change_subscription, subscription
+from subscribers.consent import LANGUAGE_ANSWER, change_subscription, form_waits, subscription
 from subscribers.models import Subscriber, Subscription, SubscriptionState
 from subscribers.suppression import is_suppressed
 from subscribers.tokens import CONFIRM_WITHIN
@@ -31,7 +31,8 @@ _AT_ONCE = 500
 class Waiting:
     """A reader who is owed a confirmation mail. Nothing else that was typed is in it: a stranger may have (threat 11).
 
-    `further` are the lists that were asked for in the same form, and are confirmed with this one.
+    The link is that of `subscription_id`, which leads the form. `list_id` and `further` are the lists that still wait
+    for it. `language` is the reader's, or the one chosen on the form among those that there are; "" for the edition's.
     """
 
     subscription_id: int
@@ -39,6 +40,7 @@ class Waiting:
     address: str
     requested_at: datetime
     further: tuple[int, ...] = ()
+    language: str = ""
 
 
 def awaiting(session: Session, limit: int, now: datetime) -> list[Waiting]:
@@ -61,22 +63,20 @@ def awaiting(session: Session, limit: int, now: datetime) -> list[Waiting]:
     )
     found = list(rows)
     further = _asked_with(session, [waiting.id for waiting, _ in found])
-    return [
-        Waiting(
-            waiting.id,
-            waiting.list_id,
-            subscriber.address,
-            waiting.requested_at,
-            tuple(list_id for list_id, at in further[waiting.id] if at == waiting.requested_at),
-        )
-        for waiting, subscriber in found
-    ]
+    return [_waiting(leading, reader, further[leading.id]) for leading, reader in found]
+
+
+def _waiting(leading: Subscription, reader: Subscriber, further: Sequence[tuple[int, datetime]]) -> Waiting:
+    lists = [leading.list_id] if leading.state is SubscriptionState.PENDING else []
+    lists += [list_id for list_id, at in further if at == leading.requested_at]
+    language = reader.language or (leading.answers or {}).get(LANGUAGE_ANSWER, "")
+    return Waiting(leading.id, lists[0], reader.address, leading.requested_at, tuple(lists[1:]), language)
 
 
 def claim(session: Session, subscription_id: int, now: datetime) -> bool:
     """Claim the sending of a confirmation mail, before it is sent; of several workers one gets True.
 
-    False also when the reader has left, has confirmed or was suppressed meanwhile, or the mail was put off.
+    False also when nothing of the form waits any more, the reader was suppressed meanwhile, or the mail was put off.
     """
     suppressed = exists().where(
         col(Subscriber.id) == col(Subscription.subscriber_id), is_suppressed(col(Subscriber.address_key))
@@ -114,8 +114,7 @@ def next_try(tries: int, now: datetime) -> datetime | None:
 def _owed_a_mail(now: datetime) -> tuple[ColumnElement[bool], ...]:
     unsent = col(Subscription.confirmation_sent_at).is_(None)
     not_before = col(Subscription.confirmation_not_before)
-    pending, itself = col(Subscription.state) == SubscriptionState.PENDING, col(Subscription.asked_with).is_(None)
-    return pending, itself, unsent, or_(not_before.is_(None), not_before <= now)
+    return form_waits(), unsent, or_(not_before.is_(None), not_before <= now)
 
 
 def _asked_with(session: Session, leading: Sequence[int]) -> Mapping[int, list[tuple[int, datetime]]]:
@@ -134,6 +133,6 @@ def _asked_with(session: Session, leading: Sequence[int]) -> Mapping[int, list[t
 def _claimed(subscription_id: int, claimed_at: datetime) -> ColumnElement[bool]:
     return and_(
         col(Subscription.id) == subscription_id,
-        col(Subscription.state) == SubscriptionState.PENDING,
+        form_waits(),
         col(Subscription.confirmation_sent_at) == claimed_at,
     )

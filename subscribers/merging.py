@@ -210,7 +210,8 @@ def _confirm_waiting(session: Session, batch: _Batch, here: ColumnElement[bool])
         col(Subscription.state) == SubscriptionState.PENDING,
         col(Subscription.subscriber_id).in_(select_columns(col(mine.subscriber_id))),
     )
-    confirm = update(Subscription).where(waits).values(state=SubscriptionState.CONFIRMED, changed_at=batch.now)
+    on_it = {"state": SubscriptionState.CONFIRMED, "changed_at": batch.now, "asked_with": None, "answers": None}
+    confirm = update(Subscription).where(waits).values(on_it)
     return _change(session, batch, waits, confirm)
 
 

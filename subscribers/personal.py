@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement
+from sqlalchemy import ColumnElement, case, func, or_
 from sqlalchemy import select as select_columns
 from sqlmodel import col
 
@@ -32,15 +32,18 @@ class Person:
     """Whom rows are about. `id` is 0 for an address that is no reader's."""
 
     id: int
-    #: The key of the address, and what stands for it where it must not be kept (`hashes.KeyedHash`).
+    #: The key of the address.
     key: str
-    hashed: str
-    #: What stood for it under earlier secrets.
-    old_hashes: tuple[str, ...] = ()
-    #: Keys of addresses that this reader had before and nobody else has now.
-    old_keys: tuple[str, ...] = ()
+    #: That key, and those of addresses that this reader had before and nobody else has now -> what stands for each
+    #: where it must not be kept, and what stood for it under earlier secrets (`hashes.KeyedHash.each`).
+    hashes: Mapping[str, tuple[str, ...]]
     #: Rows of tables that are found by looking through them, by the table's name.
     found: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+
+    @property
+    def known_by(self) -> dict[str, str]:
+        """All that a suppression may know this person by, hashes too -> the hash that is to stand there."""
+        return {one: hashes[0] for key, hashes in self.hashes.items() for one in (key, *hashes)}
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,8 @@ class About:
     deleted: bool = False
     #: Column -> what erasing puts there: a value, or a function of the person and the time.
     emptied: Mapping[str, Any] = field(default_factory=dict)
+    #: Column -> what erasing puts there to say that it was done; in the same way.
+    marked: Mapping[str, Any] = field(default_factory=dict)
     #: Columns, with spaces between them -> why they may stay.
     kept: Mapping[str, str] = field(default_factory=dict)
 
@@ -66,7 +71,8 @@ class About:
 
     def values_for(self, person: Person, now: datetime) -> dict[str, Any]:
         """Return what erasing a person puts into their rows."""
-        return {name: value(person, now) if callable(value) else value for name, value in self.emptied.items()}
+        values = {**self.emptied, **self.marked}
+        return {name: value(person, now) if callable(value) else value for name, value in values.items()}
 
 
 @dataclass(frozen=True)
@@ -94,8 +100,12 @@ def _of_subscription(column: Any) -> Callable[[Person], ColumnElement[bool]]:
 TABLES: tuple[About, ...] = (
     About(
         "reader_request",
-        "mails with a link that you asked for on your preferences page",
-        _of_subscription(col(ReaderRequest.subscription_id)),
+        "mails with a link that you, or somebody who typed your address, asked for on a preferences page",
+        lambda person: or_(
+            _of_subscription(col(ReaderRequest.subscription_id))(person),
+            col(ReaderRequest.address_key).in_(person.known_by),
+            func.lower(col(ReaderRequest.address)).in_(person.hashes),
+        ),
         deleted=True,
     ),
     About(
@@ -119,8 +129,11 @@ TABLES: tuple[About, ...] = (
     About(
         "suppression",
         "that you must not be written to, and why",
-        lambda person: col(Suppression.address_key).in_([person.key, person.hashed, *person.old_hashes]),
-        emptied={"address_key": lambda person, _: person.hashed, "note": ""},
+        lambda person: col(Suppression.address_key).in_(person.known_by),
+        emptied={
+            "address_key": lambda person, _: case(person.known_by, value=col(Suppression.address_key)),
+            "note": "",
+        },
         kept={
             "id reason at": "why and since when an address that only a keyed hash knows is not written to; "
             "without it the next import would bring the reader back"
@@ -154,8 +167,8 @@ TABLES: tuple[About, ...] = (
             "language": "",
             "text_only": False,
             "paused_until": None,
-            "erased_at": lambda _, now: now,
         },
+        marked={"erased_at": lambda _, now: now},
         kept={"id": _POINTS_NOWHERE, "created_at": _EVIDENCE},
     ),
 )

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import ColumnElement, and_, or_
 from sqlmodel import Session, col, delete, func, select, update
 
-from subscribers.consent import Evidence, change_subscription, record, subscription
+from subscribers.consent import Evidence, change_subscription, lock_reader, record, subscription
 from subscribers.models import (
     Consent,
     ConsentAction,
@@ -87,8 +87,11 @@ def set_language(session: Session, subscriber_id: int, language: str, evidence: 
 def set_monthly(session: Session, subscription_id: int, monthly: bool, evidence: Evidence) -> bool:  # noqa: FBT001 - the value
     """Send a reader one issue a month of a list, the first, or every one; return False when that was so."""
     row = subscription(session, subscription_id)
+    if row is None:
+        return False
+    lock_reader(session, row.subscriber_id)
     other = and_(col(Subscription.id) == subscription_id, col(Subscription.monthly).is_not(monthly))
-    if row is None or not change_subscription(session, other, monthly=monthly):
+    if not change_subscription(session, other, monthly=monthly):
         return False
     wording = "wants one issue a month, the first" if monthly else "wants every issue"
     record(session, ConsentAction.CHANGED, row.subscriber_id, row.list_id, replace(evidence, wording=wording))
@@ -122,8 +125,12 @@ def say_why(session: Session, subscription_id: int, why: str, evidence: Evidence
 
     Returns False when they are on the list, or have said it.
     """
-    row = session.get(Subscription, subscription_id, with_for_update=True)
-    if row is None or row.state is not SubscriptionState.LEFT or _has_said_why(session, row):
+    row = subscription(session, subscription_id)
+    if row is None:
+        return False
+    lock_reader(session, row.subscriber_id)
+    session.refresh(row)
+    if row.state is not SubscriptionState.LEFT or _has_said_why(session, row):
         return False
     wording = f"{_SAID_WHY} {why}"
     record(session, ConsentAction.CHANGED, row.subscriber_id, row.list_id, replace(evidence, wording=wording))

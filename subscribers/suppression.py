@@ -41,9 +41,16 @@ def suppress(  # noqa: PLR0917 - in the order of the row
 
 
 def lift(session: Session, key: str, hashes: KeyedHash | None = None) -> bool:
-    """Allow mail to the address again; return False when it was not suppressed. With `hashes` under a hash, too."""
-    keys = [key, *(hashes.each(key) if hashes else ())]
-    return session.exec(delete(Suppression).where(col(Suppression.address_key).in_(keys))).rowcount > 0
+    """Allow mail to the address again; return False when it was not suppressed.
+
+    With `hashes` that of somebody who was erased loses its reason, too, and stays: an import must not bring them back.
+    """
+    lifted = session.exec(delete(Suppression).where(col(Suppression.address_key) == key)).rowcount > 0
+    if hashes is None:
+        return lifted
+    mine = col(Suppression.address_key).in_(hashes.each(key))
+    barred = update(Suppression).where(mine, col(Suppression.reason) != SuppressionReason.ERASED)
+    return session.exec(barred.values(reason=SuppressionReason.ERASED, note="")).rowcount > 0 or lifted
 
 
 def find(session: Session, key: str) -> Suppression | None:
@@ -78,6 +85,37 @@ def forget_erased(session: Session, key: str, hashes: KeyedHash) -> bool:
     mine = col(Suppression.address_key).in_(hashes.each(key))
     erased = col(Suppression.reason) == SuppressionReason.ERASED
     return session.exec(delete(Suppression).where(mine, erased)).rowcount > 0
+
+
+def give_up(session: Session, key: str, hashes: KeyedHash, now: datetime) -> bool:
+    """Let a keyed hash keep out an address that its reader has no more, so that no import brings it back.
+
+    What was kept against it stays under the hash. Returns True when there was such a thing: nothing may be sent there.
+    """
+    each = hashes.each(key)
+    if (clear := find(session, key)) is not None:
+        session.exec(delete(Suppression).where(col(Suppression.address_key).in_(each)))
+        clear.address_key, clear.note = each[0], ""
+        session.flush()
+        return True
+    kept = session.exec(select(Suppression).where(col(Suppression.address_key).in_(each))).all()
+    if not kept:
+        row = {"address_key": each[0], "reason": SuppressionReason.ERASED, "note": "", "at": now}
+        insert_missing(session, Suppression, [row], unique=["address_key"])
+    return any(row.reason is not SuppressionReason.ERASED for row in kept)
+
+
+def take_up(session: Session, key: str, hashes: KeyedHash) -> None:
+    """Forget that an address, which is a reader's from now on, was given up or erased.
+
+    What else was kept against it under a hash stands under the address again: that is what sending looks for.
+    """
+    forget_erased(session, key, hashes)
+    if find(session, key) is None:
+        mine = col(Suppression.address_key).in_(hashes.each(key))
+        if (kept := session.exec(select(Suppression).where(mine).limit(1)).first()) is not None:
+            kept.address_key = key
+            session.flush()
 
 
 def _bar_erased(session: Session, keys: Sequence[str], reason: SuppressionReason, now: datetime) -> bool:

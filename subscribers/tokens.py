@@ -23,6 +23,8 @@ CONFIRM_WITHIN = timedelta(days=7)
 UNDO_WITHIN = timedelta(hours=1)
 #: How long the link works that a new address is confirmed with.
 ADDRESS_WITHIN = timedelta(days=7)
+#: How long an address of before has a link that undoes the change. So long after it nobody gets a reader's data.
+BACK_WITHIN = timedelta(days=7)
 #: How long the link works that leads to what is known of a reader: it opens more than any other.
 DATA_WITHIN = timedelta(hours=24)
 
@@ -47,6 +49,8 @@ class Purpose(StrEnum):
     UNDO = "undo"
     #: Be written to at the address that one request names; made and read with the time of asking.
     ADDRESS = "address"
+    #: Be written to again at the address of before one request; made and read with the time of the change.
+    BACK = "back"
     #: See, take along or delete what is known of the reader of one request; made and read with the time of asking.
     DATA = "data"
     #: Send one sign-up form; made and read with its time, what it is worth and what tells it from all others.
@@ -102,13 +106,16 @@ class Signer:
         return subscription_id, left_at
 
     def sign_request(self, purpose: Purpose, request_id: int, asked_at: datetime) -> str:
-        """Return the token for the link in the mail of one request (ADDRESS or DATA), asked for at `asked_at`."""
+        """Return the token for the link in the mail of one request (ADDRESS or DATA), asked for at `asked_at`.
+
+        That to undo a change of address (BACK) has the time of the change instead.
+        """
         return self._timed_token(_of_request(purpose), request_id, asked_at)
 
     def read_request(self, purpose: Purpose, token: str) -> tuple[int, datetime]:
-        """Return the request's id and when it was asked for, in UTC and whole seconds; its age is not judged here.
+        """Return the request's id and its time, in UTC and whole seconds; its age is not judged here.
 
-        Raises InvalidToken unless we made the token for this purpose, ADDRESS or DATA.
+        Raises InvalidToken unless we made the token for this purpose, ADDRESS, BACK or DATA.
         """
         return self._timed_payload(_of_request(purpose), token)
 
@@ -162,7 +169,7 @@ def _of_request(purpose: Purpose) -> Purpose:
     return purpose
 
 
-_OF_REQUESTS = frozenset({Purpose.ADDRESS, Purpose.DATA})
+_OF_REQUESTS = frozenset({Purpose.ADDRESS, Purpose.BACK, Purpose.DATA})
 
 
 #: What is signed before the payload. No purpose has a NUL in it, so no two pairs of purpose and payload are signed as

@@ -343,7 +343,8 @@ def address() -> AddressContent:
 
 def moved() -> MovedContent:
     """Return what tells an old address that it is not written to any more."""
-    return MovedContent(identity=identity())
+    url = "https://news.example.org/a/AGZ8tQk2Qm2xV9bTz4Kc2b1a0f9e8d7c7"
+    return MovedContent(identity=identity(), back_url=url)
 
 
 def data() -> DataContent:

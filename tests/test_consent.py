@@ -7,21 +7,24 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from threading import Barrier
+from typing import Any
 
 import pytest
 from sqlmodel import Session, select
 
 from newsletter.db import Database
 from newsletter.signup import may_mail
-from subscribers import confirmations, consent, fields
+from subscribers import cleaning, confirmations, consent, fields
 from subscribers.addresses import parse_address
 from subscribers.consent import Confirmed, Evidence, Requested
 from subscribers.hashes import KeyedHash
 from subscribers.lists import archive
+from subscribers.merging import merge
 from subscribers.models import (
     Consent,
     ConsentAction,
     FieldKind,
+    MailingList,
     Subscriber,
     Subscription,
     SubscriptionState,
@@ -253,7 +256,8 @@ def test_who_left_and_asks_again_has_to_confirm_again(database: Database) -> Non
 def test_what_a_stranger_says_changes_no_known_reader(database: Database) -> None:
     """Trust 2.3: 3,000 people were sent a spammer's text through the name field (listmonk #1133).
 
-    What a form says waits until its mail was confirmed, is in no mail, and replaces nothing that is known.
+    What a form says waits until its mail was confirmed, is in no mail, and replaces nothing that is known. But the mail
+    is in the language that was chosen from the list, unless the reader's is known.
     """
     with database.transaction() as session:
         desk = _desk(session)
@@ -263,11 +267,13 @@ def test_what_a_stranger_says_changes_no_known_reader(database: Database) -> Non
         desk.request(answers={"language": "de", "field:town": "Ely"})
         assert (desk.reader().language, fields.values_of(session, desk.reader().id)) == ("", {})
         (waiting,) = confirmations.awaiting(session, 10, NOW)
-        assert set(vars(waiting)) == {"subscription_id", "list_id", "address", "requested_at", "further"}
+        assert set(vars(waiting)) == {"subscription_id", "list_id", "address", "requested_at", "further", "language"}
+        assert waiting.language == "de"
         desk.confirm(NOW)
         assert (desk.reader().language, fields.values_of(session, desk.reader().id)) == ("de", {"town": "Ely"})
         spam = {"language": "ar", "field:town": "Visit https://casino.example", "field:trade": "Baker", "field:no": "x"}
         other.request(LATER, answers=spam)
+        assert [one.language for one in confirmations.awaiting(session, 10, LATER)] == ["de"]
         other.confirm(LATER, LATER)
         session.expire_all()
         assert desk.reader().language == "de"
@@ -304,17 +310,204 @@ def test_several_lists_in_one_form_take_one_mail(database: Database) -> None:
         assert told == [(desk.list_id, "one"), (second.list_id, "two")]
 
 
+def _form_of_two(session: Session, now: datetime = NOW, **more: Any) -> tuple[Desk, Desk]:
+    """Ask for two lists in one form; the first leads it."""
+    desk = _desk(session)
+    second = Desk(session, add_list(session, "ely", "Ely", NOW).id)
+    desk.request_all({desk.list_id: "one", second.list_id: "two"}, now, **more)
+    return desk, second
+
+
 def test_a_link_confirms_what_was_asked_for_with_it_and_nothing_else(database: Database) -> None:
+    with database.transaction() as session:
+        desk, second = _form_of_two(session)
+        third = Desk(session, add_list(session, "march", "March", NOW).id)
+        third.request()
+        second.request(LATER)  # the second alone, again: it has a link of its own from then on
+        assert [(one.list_id, one.further) for one in confirmations.awaiting(session, 10, LATER)] == [
+            (desk.list_id, ()),
+            (third.list_id, ()),
+            (second.list_id, ()),
+        ]
+        assert second.confirm(NOW) is Confirmed.OUTDATED
+        assert desk.confirm(NOW) is Confirmed.NOW
+        assert [each.row().state for each in (second, third)] == [SubscriptionState.PENDING] * 2
+
+
+@pytest.mark.parametrize("left", [False, True])
+def test_asking_again_for_the_leading_list_alone_takes_the_others_along(database: Database, left: bool) -> None:
+    """Their link works no more, so the new one is for them, too; once it would have expired, it is not."""
+    with database.transaction() as session:
+        desk, second = _form_of_two(session)
+        desk.send_mail()
+        if left:
+            desk.leave(NOW)
+        desk.request(LATER)
+        (waiting,) = confirmations.awaiting(session, 10, LATER)
+        assert (waiting.list_id, waiting.further) == (desk.list_id, (second.list_id,))
+        assert desk.confirm(NOW, LATER) is Confirmed.OUTDATED
+        desk.request(LATER + timedelta(days=8))
+        (waiting,) = confirmations.awaiting(session, 10, LATER + timedelta(days=8))
+        assert waiting.further == ()
+        assert desk.confirm(waiting.requested_at) is Confirmed.NOW
+        assert second.row().state is SubscriptionState.PENDING
+
+
+def test_what_is_taken_along_follows_the_new_forms_leading_list(database: Database) -> None:
+    with database.transaction() as session:
+        desk, second = _form_of_two(session)
+        third = Desk(session, add_list(session, "march", "March", NOW).id)
+        third.request_all({third.list_id: "three", desk.list_id: "one"}, LATER)
+        (waiting,) = confirmations.awaiting(session, 10, LATER)
+        assert (waiting.list_id, waiting.further) == (third.list_id, (desk.list_id, second.list_id))
+        assert third.confirm(LATER) is Confirmed.NOW
+        assert {each.row().state for each in (desk, second, third)} == {SubscriptionState.CONFIRMED}
+
+
+@pytest.mark.parametrize("mailed", [False, True])
+@pytest.mark.parametrize("leaves", [False, True])
+def test_a_link_stands_for_what_of_its_form_still_waits(database: Database, mailed: bool, leaves: bool) -> None:
+    """The leading list was joined on the preferences page, or left for good, before the link was opened."""
+    with database.transaction() as session:
+        desk, second = _form_of_two(session)
+        if mailed:
+            desk.send_mail()
+        if leaves:
+            desk.leave(NOW)
+        else:
+            _join(desk, LATER)
+        waiting = confirmations.awaiting(session, 10, NOW)
+        assert [(one.list_id, one.further) for one in waiting] == ([] if mailed else [(second.list_id, ())])
+        if not mailed:
+            assert confirmations.claim(session, desk.row().id, NOW)
+            assert confirmations.put_off(session, desk.row().id, NOW, NOW)
+            assert desk.row().confirmation_tries == 1
+        state = desk.row().state
+        assert desk.confirm(NOW) is Confirmed.NOW
+        assert (desk.row().state, second.row().state) == (state, SubscriptionState.CONFIRMED)
+        assert desk.confirm(NOW) is (Confirmed.OUTDATED if leaves else Confirmed.ALREADY)
+        assert confirmations.awaiting(session, 10, LATER) == []
+
+
+def _join(desk: Desk, now: datetime, subscriber_id: int | None = None) -> bool:
+    return consent.join(
+        desk.session,
+        subscriber_id=subscriber_id or desk.reader().id,
+        list_id=desk.list_id,
+        now=now,
+        source="preferences",
+        wording="Weekly",
+    )
+
+
+@pytest.mark.parametrize("mailed", [False, True])
+def test_what_is_asked_for_while_no_mail_is_left_is_confirmed_with_the_open_form(
+    database: Database, mailed: bool
+) -> None:
+    """Threat 11: else a stranger who types an address for another edition keeps its owner from signing up for a day."""
+    with database.transaction() as session:
+        desk = _desk(session)
+        second, third = (Desk(session, add_list(session, name, name.title(), NOW).id) for name in ("ely", "march"))
+        third.request()
+        third.leave(NOW)
+        desk.request(limited=True)
+        if mailed:
+            assert desk.send_mail() == ["reader@example.org"]
+        soon = NOW + timedelta(hours=5)
+        wishes = {desk.list_id: "again", second.list_id: "two", third.list_id: "three"}
+        outcomes = desk.request_all(wishes, soon, limited=True, answers={"language": "de"})
+        assert list(outcomes.values()) == [Requested.TOO_SOON, Requested.ADDED, Requested.ADDED]
+        assert set(desk.request_all(wishes, soon, limited=True).values()) == {Requested.TOO_SOON}
+        further = [one.further for one in confirmations.awaiting(session, 10, soon)]
+        assert further == ([] if mailed else [(third.list_id, second.list_id)])
+        assert third.confirm(NOW) is Confirmed.OUTDATED
+        assert desk.confirm(NOW, soon) is Confirmed.NOW
+        assert {each.row().state for each in (desk, second, third)} == {SubscriptionState.CONFIRMED}
+        told = [(row.list_id, row.action, row.wording) for row in consent.history(session, desk.reader().id)[-5:]]
+        assert told[:2] == [
+            (second.list_id, ConsentAction.REQUESTED, "two"),
+            (third.list_id, ConsentAction.REQUESTED, "three"),
+        ]
+        assert {(one, "confirmed", text) for one, text in zip(wishes, [WORDING, "two", "three"], strict=True)} == set(
+            told[2:]
+        )
+        assert desk.reader().language == ""
+
+
+def test_only_an_open_form_of_the_very_address_is_added_to(database: Database) -> None:
+    """A link that went to another spelling of the mailbox proves nothing; nor does one that works no more."""
     with database.transaction() as session:
         desk = _desk(session)
         second = Desk(session, add_list(session, "ely", "Ely", NOW).id)
-        desk.request_all({desk.list_id: "", second.list_id: ""})
-        desk.request(LATER)  # the first alone, again: the new mail names the first alone
-        (waiting,) = confirmations.awaiting(session, 10, LATER)
-        assert waiting.further == ()
-        assert desk.confirm(NOW) is Confirmed.OUTDATED
-        assert desk.confirm(LATER) is Confirmed.NOW
+        desk.request(limited=True, address="reader+tag@example.org")
+        assert second.request(limited=True) is Requested.TOO_SOON
+        assert consent.find_subscriber(session, parse_address("reader@example.org")) is None
+        for day in (2, 4):
+            desk.request(NOW + timedelta(days=day), limited=True)
+        assert second.request(NOW + timedelta(days=12), limited=True) is Requested.TOO_SOON
+        assert [row.list_id for row in consent.subscriptions_of(session, desk.reader().id)] == [desk.list_id]
+
+
+def test_what_the_page_did_not_name_is_not_confirmed_by_its_button(database: Database) -> None:
+    """Threat 10: somebody may have asked for more between the page and the button."""
+    with database.transaction() as session:
+        desk, second = _form_of_two(session)
+        link: dict[str, Any] = {"subscription_id": desk.row().id, "requested_at": NOW, "now": NOW}
+        link |= {"source": PAGE, "hashes": HASHES}
+        assert consent.confirm(session, **link, shown=[0]) == consent.Confirmation(Confirmed.NOW)
+        named = desk.row().id
+        assert consent.confirm(session, **link, shown=[named]).joined == (named,)
         assert second.row().state is SubscriptionState.PENDING
+        assert consent.confirm(session, **link).joined == (second.row().id,)
+
+
+@pytest.mark.parametrize("step", ["leave", "join", "drop", "bounce"])
+def test_what_a_stranger_typed_goes_when_the_request_is_settled_otherwise(database: Database, step: str) -> None:
+    """Threat 11, GDPR 5(1)(c): it waits for the confirmation, and for nothing else."""
+    with database.transaction() as session:
+        desk, second = _form_of_two(session)
+        for each in (desk, second):
+            each.leave(NOW)
+        desk.request_all({desk.list_id: "", second.list_id: ""}, LATER, answers={"field:town": "slander"})
+        assert (desk.row().answers, second.row().asked_with) == ({"field:town": "slander"}, desk.row().id)
+        if step == "drop":
+            assert cleaning.clean(session, cleaning.Kind.PENDING, LATER + 31 * DAY) == 2
+        elif step == "bounce":
+            suppress(session, "reader@example.org", SuppressionReason.BOUNCE, "", LATER)
+            assert cleaning.clean(session, cleaning.Kind.BOUNCED, LATER) == 2
+        else:
+            for each in (desk, second):
+                assert each.leave(LATER) if step == "leave" else _join(each, LATER)
+        session.expire_all()
+        assert [(each.row().answers, each.row().asked_with) for each in (desk, second)] == [(None, None)] * 2
+
+
+def test_what_a_stranger_typed_goes_when_lists_are_merged(database: Database) -> None:
+    with database.transaction() as session:
+        desk = _desk(session)
+        desk.request(answers={"field:town": "slander"})
+        old = Desk(session, add_list(session, "old", "Old", NOW).id)
+        _join(old, NOW, desk.reader().id)
+        source, target = (session.get_one(MailingList, one.list_id) for one in (old, desk))
+    assert merge(database.transaction, source, target, consent="They were told.", now=LATER) == 1
+    with database.transaction() as session:
+        row = Desk(session, desk.list_id).row()
+        assert (row.state, row.answers) == (SubscriptionState.CONFIRMED, None)
+
+
+def test_what_was_kept_of_a_form_is_named_in_the_evidence_and_not_told(database: Database) -> None:
+    """GDPR 7(1), 5(2): the language and fields, once, and only those that were kept."""
+    with database.transaction() as session:
+        desk, second = _form_of_two(session)
+        for slug in ("town", "trade", "age"):
+            fields.add_field(session, slug, label=slug.title(), kind=FieldKind.TEXT)
+        fields.say(session, desk.reader().id, fields.fields(session)[0], "Ely")
+        said = {"language": "de", "field:town": "March", "field:trade": "Baker"}
+        desk.request_all({desk.list_id: "", second.list_id: ""}, LATER, answers=said)
+        desk.confirm(LATER)
+        [line] = [one for one in consent.history(session, desk.reader().id) if one.action is ConsentAction.CHANGED]
+        assert line.wording == "said with the sign-up, kept now that it is confirmed: the language, the field trade"
+        assert (line.list_id, line.source, line.network) == (None, PAGE, "192.0.2.0/24")
 
 
 def test_a_list_that_was_archived_meanwhile_is_joined_by_nobody(database: Database) -> None:
@@ -603,6 +796,26 @@ def test_leaving_can_be_undone_once_with_evidence_u8(database: Database) -> None
         assert desk.row().state is SubscriptionState.LEFT
 
 
+@pytest.mark.parametrize(
+    "changes", ["said why they left: they did not ask for it", "wants one issue a month, the first"]
+)
+def test_dropping_a_request_cannot_be_undone_whatever_was_chosen_since(database: Database, changes: str) -> None:
+    """Threat 16: else who holds a forwarded mail's unsubscribe link gets around confirming."""
+    with database.transaction() as session:
+        desk = _desk(session)
+        desk.request()
+        desk.confirm(NOW)
+        desk.leave(NOW)
+        desk.request(LATER)
+        desk.leave(LATER)
+        said = Evidence(LATER, PAGE, changes, "")
+        consent.record(session, ConsentAction.CHANGED, desk.reader().id, desk.list_id, said)
+        session.flush()
+        assert not consent.can_undo_leaving(session, subscription_id=desk.row().id, left_at=LATER)
+        assert not _undo(desk, LATER, LATER)
+        assert desk.row().state is SubscriptionState.LEFT
+
+
 def test_undoing_does_not_confirm_a_request_made_since(database: Database) -> None:
     with database.transaction() as session:
         desk = _desk(session)
@@ -765,3 +978,51 @@ def test_leaving_at_the_same_time_as_confirming_never_loses_the_leaving(database
         assert after.row().state is SubscriptionState.LEFT
         assert after.actions()[-1] is ConsentAction.LEFT
         assert (ConsentAction.CONFIRMED in after.actions()) is (confirmed is Confirmed.NOW)
+
+
+def test_nobody_waits_for_somebody_who_waits_for_them(database: Database) -> None:
+    """Who changes several lists of a reader at once, in whatever order, locks the reader first, as erasing does."""
+    with database.transaction() as session:
+        desk = _desk(session)
+        desks = [desk, *(Desk(session, add_list(session, name, name, NOW).id) for name in "abc")]
+        lists = [one.list_id for one in desks]
+        desk.request_all(dict.fromkeys(lists, ""))
+        reader_id, leading = desk.reader().id, desk.row().id
+
+    def joins(each: Desk, order: list[int]) -> None:
+        where: dict[str, Any] = {"subscriber_id": reader_id, "now": LATER, "source": PAGE, "wording": ""}
+        for list_id in order:
+            consent.join(each.session, list_id=list_id, **where)
+
+    def leaves(each: Desk) -> None:
+        for row in reversed(consent.subscriptions_of(each.session, reader_id)):
+            consent.leave(each.session, subscription_id=row.id, now=LATER, source=PAGE)
+
+    def confirms(each: Desk) -> None:
+        link: dict[str, Any] = {"subscription_id": leading, "requested_at": NOW}
+        consent.confirm(each.session, **link, now=LATER, source=PAGE, hashes=HASHES)
+
+    def erases(each: Desk) -> None:
+        each.session.exec(select(Subscriber.id).where(Subscriber.id == reader_id).with_for_update()).all()
+        each.session.exec(select(Subscription.id).with_for_update()).all()
+
+    steps: list[Callable[[Desk], object]] = [
+        lambda each: joins(each, lists),
+        lambda each: joins(each, lists[::-1]),
+        leaves,
+        lambda each: consent.leave_all(each.session, subscriber_id=reader_id, now=LATER, source=PAGE),
+        confirms,
+        erases,
+        lambda each: each.request_all(dict.fromkeys(lists[::-1], ""), LATER),
+        lambda each: each.request_all(dict.fromkeys(lists, ""), LATER, limited=True),
+    ]
+    for _ in range(6):
+        start = Barrier(len(steps))
+
+        def run(step: Callable[[Desk], object], start: Barrier = start) -> None:
+            start.wait()
+            with database.transaction() as session:
+                step(Desk(session, desk.list_id))
+
+        with ThreadPoolExecutor(len(steps)) as pool:
+            list(pool.map(run, steps))

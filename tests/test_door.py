@@ -21,7 +21,7 @@ from newsletter.models import RateUse
 from newsletter.signup import door as doors
 from newsletter.signup.disposable import KNOWN, is_disposable, read_domains
 from newsletter.signup.door import Door, Pressure, Rules, Verdict, decide, has_worked, networks_of
-from newsletter.signup.limits import forget_old, limiter_key, may_mail
+from newsletter.signup.limits import forget_mails, forget_old, limiter_key, may_mail
 from newsletter.signup.telling import tell_of_flood
 from newsletter.testing import MemoryProvider
 from subscribers.confirmations import awaiting
@@ -83,6 +83,48 @@ def test_a_form_is_taken_once(visitor: Visitor) -> None:
     assert visitor.knock(now, token).verdict is Verdict.REPEATED
     assert visitor.knock(now, token, "bob@example.org").verdict is Verdict.AGAIN
     assert visitor.knock(now, token, slugs="fen-weekly ely").verdict is Verdict.AGAIN
+
+
+def test_a_form_that_takes_one_more_press_is_never_said_to_be_sent(visitor: Visitor) -> None:
+    """A double click, or Back and the button: nothing was stored, so it takes the press; each form pays once."""
+    first, now = visitor.door.token(NOW), NOW + 5 * SECOND
+    address = "ann@mailinator.com"
+    once, twice = (visitor.knock(now, first, address) for _ in range(2))
+    assert [once.verdict, twice.verdict] == [Verdict.AGAIN] * 2
+    now += 5 * SECOND
+    assert visitor.knock(now, twice.token, address).verdict is Verdict.TAKEN
+    assert visitor.knock(now, twice.token, address).verdict is Verdict.REPEATED
+    assert visitor.knock(now, first, address).verdict is Verdict.AGAIN
+
+
+def test_pressing_a_used_form_again_and_again_pays_nothing(visitor: Visitor) -> None:
+    """What costs three presses is not had for less by sending the form of the second one several times."""
+    visitor.door = Door(Signer([SECRET]), KeyedHash([SECRET]), Rules(proof_of_work=True))
+    address, now = "ann@mailinator.com", NOW + 5 * SECOND
+    second = visitor.knock(now, visitor.door.token(NOW), address).token
+    now += 5 * SECOND
+    answers = [visitor.knock(now, second, address) for _ in range(4)]
+    assert {answer.verdict for answer in answers} == {Verdict.AGAIN}
+    now += 5 * SECOND
+    taken = [visitor.knock(now, answer.token, address).verdict for answer in answers]
+    assert taken == [Verdict.TAKEN, Verdict.AGAIN, Verdict.AGAIN, Verdict.AGAIN]
+
+
+@pytest.mark.parametrize("flooded", [False, True])
+def test_who_has_to_come_back_later_is_not_told_that_it_was_sent(visitor: Visitor, flooded: bool) -> None:
+    """The form was not used up: within its two hours it is taken, once, by a script that kept it, too."""
+    visitor.door = Door(Signer([SECRET]), KeyedHash([SECRET]), Rules(per_network=4))
+    if flooded:
+        _flood(visitor, NOW, 100)
+    visitor.ip = "198.51.100.1"
+    for number in range(3 if flooded else 4):
+        token = visitor.door.token(NOW - MINUTE, worth=2)
+        assert visitor.knock(NOW, token, f"s{number}@example.org").verdict is Verdict.TAKEN
+    token = visitor.door.token(NOW, worth=2)
+    now = NOW + 5 * SECOND
+    assert [visitor.knock(now, token).verdict for _ in range(3)] == [Verdict.TOO_MANY] * 3
+    now = NOW + 100 * MINUTE
+    assert [visitor.knock(now, token).verdict for _ in range(2)] == [Verdict.TAKEN, Verdict.REPEATED]
 
 
 def test_of_many_uses_of_a_form_at_once_one_counts(database: Database) -> None:
@@ -229,6 +271,17 @@ def test_an_address_gets_one_mail_a_day_and_three_in_thirty_days(database: Datab
     assert len([hour for hour in taken if hour < 30 * 24]) == 3
     assert all(later - earlier >= 24 for earlier, later in pairwise(taken))
     assert taken[3] - taken[0] >= 30 * 24
+
+
+def test_a_confirmed_sign_up_resets_the_counts_of_its_mailbox_and_no_other(database: Database) -> None:
+    old, new = KeyedHash(["o" * 32]), KeyedHash(["n" * 32, "o" * 32])
+    with database.transaction() as session:
+        for hashes, address in ((old, "ann@example.org"), (old, "bob@example.org")):
+            assert may_mail(session, address, hashes, NOW)
+        forget_mails(session, "ann+news@example.org", new)
+        assert may_mail(session, "ann@example.org", new, NOW)
+        assert not may_mail(session, "ann+news@example.org", new, NOW)
+        assert not may_mail(session, "bob@example.org", new, NOW)
 
 
 def test_old_counts_are_forgotten_and_young_ones_are_not(visitor: Visitor) -> None:

@@ -29,6 +29,7 @@ from newsletter.models import (
     ReportedEvent,
 )
 from newsletter.privacy import ABOUT_NOBODY, TABLES
+from newsletter.providers.events import Event
 from subscribers import consent
 from subscribers.consent import Evidence, join
 from subscribers.finding import find
@@ -70,7 +71,9 @@ CANARIES = ("ann.canary", "canary-name", "203.0.113.0", "canary-town", "canary-n
 
 def test_every_column_of_every_table_is_decided_about() -> None:
     """Threat 23: a new column fails here until somebody says what it holds of a person and what erasing does to it."""
-    decided = {one.table: frozenset([*one.emptied, *one.kept_columns]) for one in TABLES if not one.deleted}
+    decided = {
+        one.table: frozenset([*one.emptied, *one.marked, *one.kept_columns]) for one in TABLES if not one.deleted
+    }
     decided |= {one.table: frozenset(one.columns.split()) for one in ABOUT_NOBODY}
     deleted = {one.table for one in TABLES if one.deleted}
     for table in SQLModel.metadata.sorted_tables:
@@ -283,6 +286,7 @@ def test_erasing_is_shown_before(database: Database) -> None:
     assert steps["reader_request"].rows == 1
     assert steps["delivery"].emptied == ("address", "detail")
     assert "attempt_outcome" not in steps  # nothing is done to it
+    assert "erased_at" not in steps["subscriber"].emptied  # it is set
     assert "ann.canary" in dump(database)
 
 
@@ -344,7 +348,12 @@ def test_a_suppression_outlives_its_reader_as_a_hash(database: Database, reason:
         assert is_barred(session, KEY, HASHES)
         assert not forget_erased(session, KEY, HASHES)
         assert lift(session, KEY, HASHES)
-        assert find_known(session, KEY, HASHES) is None
+        session.expire_all()
+        assert not is_barred(session, KEY, HASHES)
+        left = find_known(session, KEY, HASHES)
+        assert left is not None
+        assert left.reason is SuppressionReason.ERASED
+        assert not lift(session, KEY, HASHES)
 
 
 def test_who_was_erased_may_come_back_by_themselves(database: Database) -> None:
@@ -499,3 +508,95 @@ def test_no_address_is_hashed_where_there_is_no_hash(database: Database) -> None
         session.add(Suppression(address_key=hashes.of("x@example.org"), reason=SuppressionReason.ERASED, at=NOW))
     import_csv(database.transaction, StringIO("email\nbob@example.org\n"), hashes=hashes, **where)
     assert asked == ["bob@example.org"]
+
+
+# ---------------------------------------------------------------- addresses of before, and of strangers
+
+
+def asked_for(session: Session, subscription_id: int, address: str, done: bool) -> None:
+    """Let a reader have asked to be written to at another address; when it was done, the row has the one of before."""
+    session.add(
+        ReaderRequest(
+            subscription_id=subscription_id,
+            kind=RequestKind.ADDRESS,
+            address=address,
+            address_key=address.lower(),
+            asked_at=NOW,
+            done_at=NOW if done else None,
+        )
+    )
+    session.flush()
+
+
+def test_the_suppression_of_an_address_of_before_is_a_hash_afterwards(database: Database) -> None:
+    """Threat 23: mail to the old address came back, its reader took another, was never sent an issue, and is erased."""
+    made = populated(database, readers=0)
+    with database.transaction() as session:
+        row = add_reader(session, made, "new@example.net")
+        for old in ("Old.Canary@example.org", "older.canary@example.org"):
+            asked_for(session, row.id, old, done=True)
+        suppress(session, "old.canary@example.org", SuppressionReason.BOUNCE, "550 <old.canary@example.org>", NOW)
+        # Under an earlier secret, too, and weaker: one of the two stays.
+        hashed = HASHES.each("old.canary@example.org")[1]
+        session.add(Suppression(address_key=hashed, reason=SuppressionReason.ERASED, at=NOW))
+    privacy.erase(database, "new@example.net", HASHES, LATER, source="command line")
+    everything = dump(database)
+    assert [one for one in ("canary", "new@example.net") if one in everything] == []
+    with database.reading() as session:
+        kept = {row.address_key: (row.reason, row.note) for row in session.exec(select(Suppression))}
+    assert kept == {
+        HASHES.of("new@example.net"): (SuppressionReason.ERASED, ""),
+        HASHES.of("old.canary@example.org"): (SuppressionReason.BOUNCE, ""),
+        HASHES.of("older.canary@example.org"): (SuppressionReason.ERASED, ""),
+    }
+
+
+def test_an_address_that_was_asked_for_and_never_proved_is_nobodys(database: Database) -> None:
+    """Else whoever types a stranger's address, and is erased, would change what is kept of the stranger."""
+    made = populated(database, readers=0)
+    with database.transaction() as session:
+        row = add_reader(session, made, "ann@example.org")
+        asked_for(session, row.id, "stranger@example.net", done=False)
+        suppress(session, "stranger@example.net", SuppressionReason.COMPLAINT, "a note", NOW)
+    privacy.erase(database, "ann@example.org", HASHES, LATER, source="command line")
+    with database.reading() as session:
+        kept = {row.address_key: row.note for row in session.exec(select(Suppression))}
+        assert session.exec(select(ReaderRequest)).all() == []
+    assert kept == {HASHES.of("ann@example.org"): "", "stranger@example.net": "a note"}
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["a reader", "nobody"])
+def test_an_address_that_somebody_else_typed_goes_too(database: Database, known: bool) -> None:
+    made = populated(database, readers=0)
+    with database.transaction() as session:
+        if known:
+            add_reader(session, made, KEY)
+        other = add_reader(session, made, "other@example.org")
+        asked_for(session, other.id, ADDRESS, done=False)
+        asked_for(session, other.id, "third@example.org", done=False)
+    privacy.erase(database, KEY, HASHES, LATER, source="command line")
+    assert "ann.canary" not in dump(database)
+    with database.reading() as session:
+        assert session.exec(select(ReaderRequest.address)).all() == ["third@example.org"]
+
+
+@pytest.mark.parametrize("secret", [0, 1], ids=["secret", "earlier secret"])
+def test_a_report_about_no_mail_of_ours_says_nothing_of_who_was_erased(database: Database, secret: int) -> None:
+    """Threat 23: stored, so that it is known when it comes again, and without whom it is about."""
+    with database.transaction() as session:
+        hashed = HASHES.each(KEY)[secret]
+        session.add(Suppression(address_key=hashed, reason=SuppressionReason.ERASED, at=NOW))
+    events = [
+        Event(name, Kind.BOUNCED, NOW, address=address, detail=f"550 {address}", raw={"email": address})
+        for name, address in (("1", ADDRESS), ("2", "other@example.org"), ("3", ""))
+    ]
+    assert take_in(database, "sendgrid", events, LATER, HASHES).new == 3
+    assert "ann.canary" not in dump(database)
+    with database.reading() as session:
+        rows = session.exec(select(ReportedEvent).order_by(col(ReportedEvent.event_id))).all()
+        assert [(one.address, one.raw) for one in rows] == [
+            ("", {}),
+            ("other@example.org", {"email": "other@example.org"}),
+            ("", {"email": ""}),
+        ]
+    assert take_in(database, "sendgrid", events, LATER, HASHES).new == 0

@@ -28,6 +28,7 @@ from newsletter.testing.sendgrid.signing import SigningKey
 from newsletter.web import make_web
 from newsletter.web.hooks import MAX_REPORT
 from subscribers.hashes import KeyedHash
+from subscribers.models import Suppression, SuppressionReason
 from subscribers.tokens import Signer
 from tests.builders import NOW
 from tests.databases import created_database
@@ -135,6 +136,22 @@ def test_events_reach_the_ledger(database: Database) -> None:
     assert "set-cookie" not in answer.headers
     assert [row.state is ACCEPTED for row in hooked.issue.rows()] == [True, False, True, False, False]
     assert [row.provider for row in hooked.issue.stored()] == ["sendgrid"] * 2
+
+
+def test_threat_23_what_is_posted_of_who_was_erased_is_stored_without_them(database: Database) -> None:
+    """Of a mail that is none of the ledger's, such as a confirmation: the address alone says whose it is."""
+    hooked = Hooked(out(database, 1, UNCERTAIN))
+    hashed = KeyedHash([SECRET]).of("gone@example.org")
+    with database.transaction() as session:
+        session.add(Suppression(address_key=hashed, reason=SuppressionReason.ERASED, at=NOW))
+    event = hooked.told(0, "bounce") | {
+        "email": "Gone@example.org",
+        "delivery_id": "",
+        "reason": "550 gone@example.org",
+    }
+    assert hooked.post(json.dumps([event]).encode()).status_code == 200
+    [stored] = hooked.issue.stored()
+    assert (stored.delivery_id, stored.address, stored.detail, stored.raw) == (None, "", "", {})
 
 
 def test_a_bare_post_is_enough(hooked: Hooked) -> None:

@@ -53,7 +53,8 @@ LEADS_TO = {
         ["postfix-expired", "postfix-full", "exchange-policy", "qmail-full", "sendmail-wrong-sender"], Did.BLOCKED
     ),
     "postfix-delayed": Did.DEFERRED,
-    **dict.fromkeys(["arf-yahoo", "arf-redacted", "arf-fraud"], Did.COMPLAINED),
+    **dict.fromkeys(["arf-yahoo", "arf-fraud"], Did.COMPLAINED),
+    "arf-redacted": Did.LEFT,  # the link alone proves nothing more than that its holder may leave
     **dict.fromkeys(["arf-not-spam", "relayed"], Did.NOTED),
     "arf-opt-out": Did.LEFT,
     **{name: Did.LEFT for name in NAMES if name.startswith("leave-")},
@@ -124,7 +125,7 @@ def test_f18_what_each_server_writes(sqlite_database: Database, name: str) -> No
     after = issue.dump()
     again = come_in(issue, data)
     assert again.did is (Did.ALREADY if expected is Did.LEFT and not name.startswith("arf") else expected) or (
-        name == "arf-opt-out" and again.did is Did.ALREADY
+        name in {"arf-opt-out", "arf-redacted"} and again.did is Did.ALREADY
     )
     assert issue.dump() == after  # dealt with twice is dealt with once
 
@@ -146,6 +147,28 @@ def test_u8_who_leaves_by_mail_has_evidence_of_it(database: Database) -> None:
     with database.reading() as session:
         [line] = session.exec(select(Consent).where(Consent.action == "left")).all()
     assert (line.subscriber_id, line.source, line.at) == (issue.subscribers[0], "mail", LATER)
+
+
+def test_threat_16_a_complaint_with_a_link_alone_leaves_the_list_and_suppresses_nobody(database: Database) -> None:
+    """Whoever a mail was forwarded to has its link and could write the rest; they must not shut its reader out."""
+    issue = out(database, 2)
+    assert come_in(issue, filled(issue, "arf-redacted", 0)).did is Did.LEFT
+    assert come_in(issue, filled(issue, "arf-yahoo", 1)).did is Did.COMPLAINED  # proves itself by the mail's own name
+    assert stands(issue) == ([False, False], [False, True])
+    with database.reading() as session:
+        left = session.exec(
+            select(Consent).where(Consent.action == "left", Consent.subscriber_id == issue.subscribers[0])
+        )
+        assert [(line.source, line.at) for line in left] == [("reported by mail", LATER)]
+
+
+def test_a_complaint_with_a_link_alone_from_before_the_reader_joined_again_is_noted(database: Database) -> None:
+    issue = out(database, 1)
+    with database.transaction() as session:
+        [row] = session.exec(select(Subscription)).all()
+        row.changed_at = LATER
+    assert come_in(issue, filled(issue, "arf-redacted", 0)).did is Did.NOTED
+    assert stands(issue) == ([True], [False])
 
 
 def test_u8_the_list_that_a_list_was_merged_into_is_left(database: Database) -> None:

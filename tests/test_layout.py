@@ -65,6 +65,14 @@ def test_a_product_is_taken_at_its_word() -> None:
     assert _layout("email,created_at", "substack").agreed == (1,)
 
 
+def test_a_file_of_one_product_is_not_read_as_another_s() -> None:
+    """Mailchimp's rules know nothing of `subscribed_to_emails`: everybody who left would be taken in."""
+    with pytest.raises(
+        TransferError, match=r"has the columns of a Ghost export, not of Mailchimp's\. Say --from ghost"
+    ):
+        _layout("id,email,name,subscribed_to_emails", "mailchimp")
+
+
 @pytest.mark.parametrize(
     ("header", "named", "sentence"),
     [
@@ -93,7 +101,7 @@ def test_a_product_is_taken_at_its_word() -> None:
             "email,name",
             {"colour": "name"},
             "`colour` is nothing that a column can be mapped to. "
-            "There are: email, name, tag, agreed, network, state, field:NAME.",
+            "There are: email, name, tag, agreed, network, state, language, text_only, paused_until, monthly, field:NAME.",
         ),
     ],
 )

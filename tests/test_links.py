@@ -16,9 +16,10 @@ from newsletter.web.server import RedactTokens
 from subscribers import consent
 from subscribers.models import ConsentAction, RequestKind, Subscription, SubscriptionState
 from subscribers.tokens import Purpose
+from tests import builders
 from tests.builders import NOW
 from tests.databases import sqlite_database
-from tests.sites import BASE_URL, TestSite, buttons, make_site, press, words
+from tests.sites import BASE_URL, TestSite, buttons, link_in, make_site, press, words
 
 __all__ = ["sqlite_database"]
 
@@ -242,3 +243,56 @@ def test_no_link_is_stored_indexed_passed_on_or_logged(site: TestSite, letter: s
         assert RedactTokens().filter(line)
         assert found[letter].lower() not in line.getMessage().lower()
         assert line.getMessage().endswith("(token)")
+
+
+def test_a_stranger_who_types_an_address_first_keeps_its_owner_from_nothing(database: Database) -> None:
+    """Threat 11: no mail is left for the day, so the one that is under way leads to a page that names both."""
+    site = make_site(database)
+    with site.db.transaction() as session:
+        builders.newsroom(session, "ely", name="Ely Weekly")
+    site.sign_up("ann@example.org", path="/editions/ely")
+    [mail] = site.provider.sent
+    path = link_in(mail, "c").removeprefix(BASE_URL)
+    before = site.client.get(path).text
+    assert "Fen Weekly at" not in words(before)
+    site.sign_up("ann@example.org")
+    assert len(site.provider.sent) == 1
+    # Who opened the page before is shown what was added before it is confirmed.
+    assert "Fen Weekly" not in words(press(site, before, "Yes, put me on the list"))
+    assert [site.state(one) for one in (1, 2)] == [SubscriptionState.CONFIRMED, SubscriptionState.PENDING]
+    after = site.client.get(path).text
+    assert "to get Fen Weekly at" in words(after)
+    assert "to get Fen Weekly at" in words(press(site, before, "Yes, put me on the list"))
+    assert site.state(2) is SubscriptionState.PENDING
+    press(site, after, "Yes, put me on the list")
+    assert site.state(2) is SubscriptionState.CONFIRMED
+    assert [row.wording.partition(":")[0] for row in site.consents() if row.action is ConsentAction.CONFIRMED] == [
+        "Press “Sign up” to get Ely Weekly by e-mail",
+        "Press “Sign up” to get Fen Weekly by e-mail",
+    ]
+
+
+def test_what_a_page_says_it_named_is_checked(database: Database) -> None:
+    site = make_site(database)
+    path = f"/c/{site.confirm_token(site.reader('ann@example.org', PENDING))}"
+    for said in ("x", "-1", "9" * 5000, "٣", "2"):
+        assert "Confirm your address" in site.client.post(path, data={"shown": said}).text
+    assert site.state(1) is PENDING
+    site.client.post(path, data={"shown": "1"})
+    assert site.state(1) is SubscriptionState.CONFIRMED
+
+
+def test_a_form_of_which_one_was_joined_elsewhere_is_confirmed_for_the_rest(database: Database) -> None:
+    site = make_site(database)
+    with site.db.transaction() as session:
+        ely = builders.newsroom(session, "ely", name="Ely Weekly")
+    site.sign_up("ann@example.org", path="/", edition=["ely", "fen-weekly"])  # type: ignore[arg-type]
+    path = link_in(site.provider.sent[0], "c").removeprefix(BASE_URL)
+    site.client.post(
+        site.preferences_path(1), data={"what": "lists", "shown": str(ely.list_id), "list": str(ely.list_id)}
+    )
+    page = site.client.get(path).text
+    assert "to get Fen Weekly at" in words(page)
+    assert "on the list for Fen Weekly." in words(press(site, page, "Yes, put me on the list"))
+    assert [site.state(one) for one in (1, 2)] == [SubscriptionState.CONFIRMED] * 2
+    assert "on the list for Ely Weekly." in words(site.client.get(path).text)

@@ -190,7 +190,11 @@ def test_blocking_and_unblocking_an_erased_address_stores_it_nowhere(run: Run, t
     rows = json.loads(run("suppression", "list", "--json").out)
     assert [(one["address_key"][:2], one["reason"]) for one in rows] == [("h:", "manual")]
     assert "may be written to again" in run("subscriber", "unblock", "ann@example.org").out
-    assert json.loads(run("suppression", "list", "--json").out) == []
+    rows = json.loads(run("suppression", "list", "--json").out)
+    assert [(one["address_key"][:2], one["reason"]) for one in rows] == [("h:", "erased")]
+    assert "Only they can come back" in run("subscriber", "unblock", "ann@example.org", code=FAILED).err
+    said = run("subscriber", "import", "fens.csv", "--list", "fens", "--consent", "Again", "--json").out
+    assert json.loads(said)["kept_out_erased"] == 1
 
 
 def test_tidy_says_what_goes_and_when(run: Run) -> None:

@@ -13,6 +13,7 @@ from newsletter.db import Database
 from newsletter.mail import Status
 from newsletter.models import Edition, IssueState
 from newsletter.render import Renderer
+from newsletter.signup.door import Rules
 from newsletter.web.shown import shown_editions
 from newsletter.wording import Wordings
 from subscribers.models import ConsentAction, SubscriptionState, SuppressionReason
@@ -21,7 +22,7 @@ from subscribers.tokens import Purpose
 from tests import builders
 from tests.databases import sqlite_database
 from tests.mail_fixtures import NONCE
-from tests.sites import BASE_URL, TestSite, link_in, make_site, words
+from tests.sites import BASE_URL, TestSite, buttons, link_in, make_site, press, words
 
 __all__ = ["sqlite_database"]
 
@@ -188,6 +189,47 @@ def test_the_confirmation_mail_leads_back_to_us(site: TestSite) -> None:
     assert link.startswith(f"{BASE_URL}/c/")
     assert site.client.post(link).status_code == 200
     assert site.state(1) is SubscriptionState.CONFIRMED
+
+
+def test_who_confirmed_and_left_and_wants_back_gets_a_mail(either_site: TestSite) -> None:
+    """The limit is on mails that nobody has confirmed since (threat 11)."""
+    site = either_site
+    site.sign_up("ann@example.org")
+    site.client.post(link_in(site.provider.sent[0], "c"))
+    site.client.post(site.unsubscribe_path(1), data={"List-Unsubscribe": "One-Click"})
+    site.clock.now += timedelta(hours=2)
+    before = len(site.provider.sent)
+    site.sign_up("ann@example.org")
+    assert site.state(1) is SubscriptionState.PENDING
+    [mail] = site.provider.sent[before:]
+    site.client.post(link_in(mail, "c"))
+    assert site.state(1) is SubscriptionState.CONFIRMED
+
+
+def test_a_double_click_on_a_form_that_takes_one_more_press(either_site: TestSite) -> None:
+    token = either_site.door.token(either_site.clock.now - timedelta(minutes=1))
+    form = {"address": "ann@mailinator.com", "token": token}
+    for _ in range(2):
+        answer = either_site.client.post(FORM, data=form)
+        assert "One more press" in answer.text
+        assert "look at your inbox" not in answer.text
+    either_site.clock.now += timedelta(seconds=5)
+    [button] = buttons(answer.text)
+    again = press(either_site, answer.text, button)
+    assert "look at your inbox" in again
+    assert [mail.address for mail in either_site.provider.sent] == ["ann@mailinator.com"]
+
+
+def test_the_script_is_told_that_it_was_sent_when_it_was(sqlite_database: Database) -> None:
+    site = make_site(sqlite_database, rules=Rules(per_network=1))
+    site.sign_up("bob@example.org")
+    form = {"address": "ann@example.org", "token": site.door.token(site.clock.now - timedelta(minutes=1))}
+    said = []
+    for minutes in (0, 1, 62, 0):
+        site.clock.now += timedelta(minutes=minutes)
+        answer = site.client.post(FORM, data=form, headers={"Accept": "application/json"})
+        said.append((answer.status_code, answer.json()["state"], len(site.provider.sent)))
+    assert said == [(429, "wait", 1), (429, "wait", 1), (200, "sent", 2), (200, "sent", 2)]
 
 
 @pytest.mark.parametrize(

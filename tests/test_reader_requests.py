@@ -6,6 +6,7 @@ import json
 import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from io import StringIO
 
 import pytest
 from lxml import html as lxml_html
@@ -17,6 +18,7 @@ from newsletter.delivery import Post
 from newsletter.mail import Status
 from newsletter.models import Edition
 from newsletter.render import Renderer
+from newsletter.signup.door import Rules, count_mail_wish
 from subscribers import requests
 from subscribers.addresses import parse_address
 from subscribers.consent import Evidence, history, join, subscriptions_of
@@ -30,10 +32,11 @@ from subscribers.models import (
     SubscriptionState,
     SuppressionReason,
 )
-from subscribers.moving import CAME_OVER, CHANGED, GONE_OVER, move
+from subscribers.moving import CAME_OVER, CHANGED, CHANGED_BACK, GONE_OVER, move
 from subscribers.requests import Link
-from subscribers.suppression import suppress
-from subscribers.tokens import Purpose
+from subscribers.suppression import find, find_known, is_barred, suppress
+from subscribers.tokens import BACK_WITHIN, Purpose
+from subscribers.transfer import Options, import_csv
 from tests import builders
 from tests.builders import NOW
 from tests.databases import sqlite_database
@@ -310,7 +313,237 @@ def test_an_erased_address_may_be_somebodys_again(site: TestSite) -> None:
     site.client.post(asked(site, subscription_id))
     with site.db.reading() as session:
         assert not session.exec(select(ReaderRequest).where(col(ReaderRequest.done_at).is_(None))).all()
-    assert not [row for row in site.dump()["suppression"] if SuppressionReason.ERASED in row]
+    kept = [str(row) for row in site.dump()["suppression"]]
+    assert not [row for row in kept if site.hashes.of(NEW) in row]
+
+
+# --- an address that a stranger took
+
+
+def taken(site: TestSite, subscription_id: int, address: str = NEW) -> str:
+    """Let whoever holds the preferences link take the reader; return the path of the way back that the old one got."""
+    site.client.post(asked(site, subscription_id, address))
+    return link_in(site.provider.sent[-1], "a").removeprefix(BASE_URL)
+
+
+def ask_data(site: TestSite, subscription_id: int) -> str:
+    """Press for the link to the data on the preferences page; return what the page says then."""
+    fields = {"what": "data"}
+    return words(site.client.post(site.preferences_path(subscription_id), data=fields, follow_redirects=True).text)
+
+
+def test_who_takes_a_reader_by_a_forwarded_link_gets_no_data(either_site: TestSite) -> None:
+    """Threat 23: not for the week in which the old address can undo it; the page says from when on, and why."""
+    site = either_site
+    subscription_id = site.reader(OLD)
+    taken(site, subscription_id)
+    mails = len(site.provider.sent)
+    looked = words(site.client.get(site.preferences_path(subscription_id)).text)
+    for said in (looked, ask_data(site, subscription_id)):
+        assert "the old one was told. The link can be had from 27 November 2026 on" in said
+        assert "A mail with the link is on its way" not in said
+    site.clock.now += BACK_WITHIN - timedelta(minutes=1)
+    ask_data(site, subscription_id)
+    assert len(site.provider.sent) == mails
+    site.clock.now += timedelta(minutes=1)
+    assert "A mail with the link is on its way" in ask_data(site, subscription_id)
+    assert [mail.address for mail in site.provider.sent[mails:]] == [NEW]
+
+
+def test_no_request_for_data_is_taken_down_within_the_week(database: Database) -> None:
+    """Also where the page was answered before the address was changed."""
+    site = make_site(database)
+    subscription_id = site.reader(OLD)
+    taken(site, subscription_id)
+    with site.db.transaction() as session:
+        assert requests.ask(session, RequestKind.DATA, subscription_id, site.clock()) is None
+
+
+def test_the_old_address_gets_its_reader_back(either_site: TestSite) -> None:
+    """Once, with a button; every link that the stranger has ends with it, and the data can be had at once."""
+    site = either_site
+    subscription_id = site.reader(OLD)
+    ask_data(site, subscription_id)  # by the stranger, too: it must not use up the reader's own
+    way = taken(site, subscription_id)
+    site.clock.now += timedelta(hours=1)
+    open_request = asked(site, subscription_id, "third@example.com")
+    before = site.dump()
+    page = site.client.get(way).text
+    assert "we write to a•••@example.org again" in words(page)
+    assert (site.dump(), address_of(site, subscription_id)) == (before, NEW)
+    page = press(site, page, "Yes, write to me there")
+    assert "From now on we write to your old address again." in words(page)
+    assert address_of(site, subscription_id) == OLD
+    assert [row.wording for row in site.consents()] == [CHANGED, CHANGED_BACK]
+    told = site.provider.sent[-1]
+    assert (told.address, told.subject) == (NEW, "Your address for Fen Weekly was changed")
+    assert "/a/" not in told.text + told.html
+    assert site.client.post(open_request).status_code == 410
+    before, mails = site.dump(), len(site.provider.sent)
+    for again in (site.client.get(way), site.client.post(way)):
+        assert (again.status_code, words(again.text)) == (200, words(page))
+    assert (site.dump(), len(site.provider.sent)) == (before, mails)
+    ask_data(site, subscription_id)
+    assert (site.provider.sent[-1].address, site.provider.sent[-1].subject) == (OLD, "Your data at Fen Weekly")
+
+
+def test_a_stranger_who_moves_on_is_undone_as_well(either_site: TestSite) -> None:
+    """The first way back holds, and ends those that came after it."""
+    site = either_site
+    subscription_id = site.reader(OLD)
+    first = taken(site, subscription_id, "stranger@example.net")
+    site.clock.now += timedelta(minutes=1)
+    second = taken(site, subscription_id, "stranger.too@example.net")
+    site.clock.now += timedelta(minutes=1)
+    assert site.client.post(first).status_code == 200
+    assert site.client.post(second).status_code == 410
+    assert address_of(site, subscription_id) == OLD
+
+
+@pytest.mark.parametrize(("days", "works"), [(6.9, True), (7.1, False)])
+def test_the_way_back_works_for_seven_days(site: TestSite, days: float, works: bool) -> None:
+    subscription_id = site.reader(OLD)
+    way = taken(site, subscription_id)
+    site.clock.now += days * DAY
+    assert {site.client.get(way).status_code, site.client.post(way).status_code} == {200 if works else 410}
+    assert address_of(site, subscription_id) == (OLD if works else NEW)
+
+
+def test_of_two_ways_back_at_once_one_is_taken(database: Database) -> None:
+    site = make_site(database)
+    way = taken(site, site.reader(OLD))
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda _: site.client.post(way).status_code, range(4)))
+    assert answers == [200] * 4
+    assert [mail.address for mail in site.provider.sent] == [NEW, OLD, NEW]
+    assert [row.wording for row in site.consents()] == [CHANGED, CHANGED_BACK]
+
+
+def test_lists_that_went_over_have_no_way_back(site: TestSite) -> None:
+    """The reader is still there, under the old address, and joins again with the link in any mail."""
+    subscription_id = site.reader(OLD)
+    site.reader(NEW)
+    site.client.post(asked(site, subscription_id))
+    told = site.provider.sent[-1]
+    assert told.address == OLD
+    assert "/a/" not in told.text
+    assert "desk@fen.example" in told.text
+
+
+def bring_in(site: TestSite, address: str) -> int:
+    """Import a file of before; return how many readers came by it."""
+    return import_csv(
+        site.db.transaction,
+        StringIO(f"email\n{address}\n"),
+        list_id=site.room.list_id,
+        consent="Paper form",
+        source="old.csv",
+        now=site.clock(),
+        options=Options(),
+        hashes=site.hashes,
+    ).added
+
+
+def test_no_import_brings_an_old_address_back(either_site: TestSite) -> None:
+    """Only its hash is kept; going back, or signing up there oneself, lifts that."""
+    site = either_site
+    subscription_id = site.reader(OLD)
+    way = taken(site, subscription_id)
+    assert bring_in(site, OLD) == 0
+    site.client.post(way)
+    with site.db.reading() as session:
+        assert find_known(session, OLD, site.hashes) is None
+        assert find_known(session, NEW, site.hashes) is not None
+        assert not is_barred(session, NEW, site.hashes)
+    assert bring_in(site, NEW) == 0
+
+
+@pytest.mark.parametrize("reason", [SuppressionReason.BOUNCE, SuppressionReason.COMPLAINT])
+def test_what_stood_against_an_old_address_stands_under_its_hash(
+    either_site: TestSite, reason: SuppressionReason
+) -> None:
+    """Nothing of it is left in clear, whatever comes of the reader; nobody is written to there."""
+    site = either_site
+    subscription_id = site.reader(OLD)
+    with site.db.transaction() as session:
+        suppress(session, OLD, reason, f"550 {OLD} unknown", NOW)
+    site.client.post(asked(site, subscription_id))
+    assert OLD not in str(site.dump()["suppression"])
+    with site.db.reading() as session:
+        assert is_barred(session, OLD, site.hashes)
+    site.clock.now += timedelta(hours=1)
+    assert (send(site), [mail.address for mail in site.provider.sent]) == (0, [NEW])
+    assert bring_in(site, OLD) == 0
+    assert privacy.erase(site.db, NEW, site.hashes, site.clock(), source="test").reader
+    assert OLD not in json.dumps(site.dump(), default=str)
+
+
+def test_what_stood_against_an_address_holds_for_who_takes_it(either_site: TestSite) -> None:
+    """It became known between asking and pressing, when only the hash was there."""
+    site = either_site
+    path = asked(site, site.reader(OLD))
+    with site.db.transaction() as session:
+        suppress(session, site.hashes.of(NEW), SuppressionReason.COMPLAINT, "", NOW)
+    site.client.post(path)
+    with site.db.reading() as session:
+        found = find(session, NEW)
+    assert found is not None
+    assert found.reason is SuppressionReason.COMPLAINT
+
+
+def test_who_take_each_others_addresses_do_not_wait_for_each_other(database: Database) -> None:
+    """Readers are locked in the order of their ids: in that of the requests this is a deadlock."""
+    site = make_site(database)
+    paths = []
+    for number in range(6):
+        pair = [f"a{number}@example.org", f"b{number}@example.org"]
+        for mine, other in (pair, pair[::-1]):
+            token = site.request_token(RequestKind.ADDRESS, site.reader(mine), other)
+            paths.append(f"/a/{token}")
+    with ThreadPoolExecutor(12) as pool:
+        answers = list(pool.map(lambda path: site.client.post(path).status_code, paths))
+    assert answers == [200] * 12
+
+
+def test_mails_to_strangers_are_counted_by_network(either_site: TestSite) -> None:
+    """Threat 11: the preferences page is no side door past the limits of the sign-up form."""
+    site = either_site
+    readers = [site.reader(f"own{number}@example.org") for number in range(10)]
+    statuses = []
+    for number, reader in enumerate([*readers, *readers, *readers]):
+        fields = {"what": "address", "address": f"victim{number}@example.net"}
+        statuses.append(site.client.post(site.preferences_path(reader), data=fields).status_code)
+    assert statuses == [303] * 20 + [429] * 10
+    assert len(site.provider.sent) == 20
+    assert "from your network" in ask(site, readers[9], "one.more@example.net")
+    assert not count_after(site, "203.0.113.1")
+    assert count_after(site, "198.51.100.1")
+    site.clock.now += timedelta(minutes=61)
+    assert count_after(site, "203.0.113.1")
+
+
+def count_after(site: TestSite, ip: str) -> bool:
+    """Count one more wish for a mail, from a client."""
+    with site.db.transaction() as session:
+        return count_mail_wish(session, site.rules, ip, site.clock())
+
+
+def test_while_all_is_flooded_few_mails_can_be_wished_for(database: Database) -> None:
+    """The breaker of all editions together holds here, too, and trips by this way in."""
+    site = make_site(database, rules=Rules(per_minute=2))
+    assert all(count_after(site, f"198.51.{number}.1") for number in range(7))
+    assert [count_after(site, "203.0.113.1") for _ in range(4)] == [True, True, True, False]
+
+
+def test_nothing_is_asked_for_who_is_erased(database: Database) -> None:
+    """Nothing that was typed is stored with a row that says of nobody who it was."""
+    site = make_site(database)
+    subscription_id = site.reader(OLD)
+    privacy.erase(site.db, OLD, site.hashes, NOW, source="test")
+    with site.db.transaction() as session:
+        for kind in RequestKind:
+            assert requests.ask(session, kind, subscription_id, NOW, parse_address(NEW)) is None
+    assert site.dump()["reader_request"] == []
 
 
 # --- one's own data
@@ -411,6 +644,27 @@ def send(site: TestSite, minutes: float = 0) -> int:
     return letters.send_requests(site.db, site.provider, Renderer(), site.signer, base_url=BASE_URL, now=now)
 
 
+def test_an_address_that_may_not_be_written_to_keeps_no_others_waiting(database: Database) -> None:
+    """Suppressed after it was asked for, as a new address, or as the one of before."""
+    site = make_site(database)
+    first, second = site.reader(OLD), site.reader("ben@example.org")
+    site.request_token(RequestKind.ADDRESS, first, "blocked@example.org")
+    site.request_token(RequestKind.DATA, second)
+    with site.db.transaction() as session:
+        suppress(session, "blocked@example.org", SuppressionReason.MANUAL, "", NOW)
+    assert send(site) == 1
+    assert [mail.address for mail in site.provider.sent] == ["ben@example.org"]
+    with site.db.transaction() as session:
+        suppress(session, OLD, SuppressionReason.BOUNCE, "", NOW)
+    site.clock.now += timedelta(minutes=1)
+    site.client.post(f"/a/{site.request_token(RequestKind.ADDRESS, first, NEW)}")
+    assert address_of(site, first) == NEW
+    site.request_token(RequestKind.ADDRESS, second, "ben.new@example.net")
+    assert (send(site), site.provider.sent[-1].address) == (1, "ben.new@example.net")
+    with site.db.reading() as session:
+        assert not requests.awaiting(session, 10, site.clock())
+
+
 def test_a_mail_that_was_put_off_comes_later_and_once(database: Database) -> None:
     """As every mail to one reader: claimed before it is sent, given back when it surely was not."""
     site = make_site(database)
@@ -468,9 +722,39 @@ def test_the_mail_of_a_closed_list_comes_all_the_same(site: TestSite) -> None:
 )
 def test_how_a_link_stands(age: float, done: datetime | None, address: str, link: Link) -> None:
     row = ReaderRequest(
-        id=1, subscription_id=1, kind=RequestKind.ADDRESS, address=address, asked_at=NOW - age * DAY, done_at=done
-    )  # fmt: skip
+        id=1,
+        subscription_id=1,
+        kind=RequestKind.ADDRESS,
+        address=address,
+        address_key=address,
+        asked_at=NOW - age * DAY,
+        done_at=done,
+    )
     assert requests.link_of(row, NOW) is link
+
+
+@pytest.mark.parametrize(
+    ("age", "address", "key", "link"),
+    [
+        (0, OLD, OLD, Link.OPEN),
+        (7, OLD, OLD, Link.OPEN),
+        (7.01, OLD, OLD, Link.OVER),
+        (1, OLD, "", Link.USED),
+        (900, OLD, "", Link.USED),
+        (1, "", "", Link.OVER),
+    ],
+)
+def test_how_the_way_back_stands(age: float, address: str, key: str, link: Link) -> None:
+    done_at = NOW - age * DAY
+    row = ReaderRequest(
+        subscription_id=1,
+        kind=RequestKind.ADDRESS,
+        address=address,
+        address_key=key,
+        asked_at=done_at,
+        done_at=done_at,
+    )
+    assert requests.link_back_of(row, NOW) is link
 
 
 def test_a_link_is_of_its_request_and_its_second(site: TestSite) -> None:

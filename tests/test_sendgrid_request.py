@@ -62,7 +62,7 @@ def plain_body(mail: Mail, readers: Sequence[Recipient], *, sandbox: bool = Fals
         "subject": header_text(mail.subject),
         "content": [
             {"type": "text/plain", "value": mail.tagged_text},
-            {"type": "text/html", "value": mail.tagged_html},
+            *([{"type": "text/html", "value": mail.tagged_html}] if mail.html else []),  # none: text alone (U7)
         ],
         "headers": same_for_all,
         "tracking_settings": TRACKING_SETTINGS,

@@ -142,6 +142,15 @@ def test_what_is_asked_is_taken_down_with_its_evidence(database: Database, room:
     assert "weekly, on Saturdays at 07:00 (Berlin time)" in shown
 
 
+def test_the_confirmation_mail_is_in_the_language_chosen_on_the_form(database: Database, room: Newsroom) -> None:
+    """The one mail that a new reader must act on is one they can read; the language is one of a list, nothing typed."""
+    provider = MemoryProvider()
+    asked(database, room, "ann@example.org", language="de")
+    asked(database, room, "bob@example.org")
+    assert send(database, provider) == 2
+    assert ["Bitte bestätigen" in mail.subject for mail in provider.sent] == [True, False]
+
+
 def test_the_confirmation_mail(database: Database, room: Newsroom) -> None:
     """U3; RFC 3834: automatic mail says so. A confirmation is no list mail: no List-* header, no unsubscribe link."""
     asked(database, room, "ann@example.org")

@@ -17,7 +17,7 @@ NOW = datetime(2026, 11, 22, 7, 0, 0, 987654, tzinfo=UTC)
 RANGE = datetime.fromisoformat("1971-01-01"), datetime.fromisoformat("2500-01-01")
 SIGNER = Signer(["the newest secret of this newsroom"])
 STANDING = [Purpose.UNSUBSCRIBE, Purpose.PREFERENCES]
-OF_REQUESTS = [Purpose.ADDRESS, Purpose.DATA]
+OF_REQUESTS = [Purpose.ADDRESS, Purpose.BACK, Purpose.DATA]
 ALPHABET = string.ascii_letters + string.digits + "-_"
 
 

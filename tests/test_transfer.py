@@ -416,16 +416,16 @@ def test_an_export_has_everybody_and_where_they_stand(database: Database) -> Non
         _add(session, weekly, "cleo@example.org", "", SubscriptionState.LEFT)
         assert _export(session, weekly, raw=True) == (
             2,
-            "email,name,list,state,since\r\n"
-            "Ann@example.org,Ann Ä. Reader,weekly,confirmed,2026-11-22T07:00:00+00:00\r\n"
-            "cleo@example.org,,weekly,left,2026-11-22T07:00:00+00:00\r\n",
+            "email,name,list,state,since,language,text_only,paused_until,monthly\r\n"
+            "Ann@example.org,Ann Ä. Reader,weekly,confirmed,2026-11-22T07:00:00+00:00,,no,,no\r\n"
+            "cleo@example.org,,weekly,left,2026-11-22T07:00:00+00:00,,no,,no\r\n",
         )
         assert _export(session, None) == (
             3,
-            '"email","name","list","state","since"\r\n'
-            '"bob@example.org","Bob ""B"", Junior","other","pending","2026-11-22T07:00:00+00:00"\r\n'
-            '"Ann@example.org","Ann Ä. Reader","weekly","confirmed","2026-11-22T07:00:00+00:00"\r\n'
-            '"cleo@example.org","","weekly","left","2026-11-22T07:00:00+00:00"\r\n',
+            '"email","name","list","state","since","language","text_only","paused_until","monthly"\r\n'
+            '"bob@example.org","Bob ""B"", Junior","other","pending","2026-11-22T07:00:00+00:00","","no","","no"\r\n'
+            '"Ann@example.org","Ann Ä. Reader","weekly","confirmed","2026-11-22T07:00:00+00:00","","no","","no"\r\n'
+            '"cleo@example.org","","weekly","left","2026-11-22T07:00:00+00:00","","no","","no"\r\n',
         )
 
 

@@ -313,16 +313,20 @@ def test_an_export_has_tags_and_fields_where_there_are_any(database: Database) -
     at = "2026-11-22T07:00:00+00:00"
     with database.reading() as session:
         assert _export(session, weekly) == (
-            "email,name,list,state,since,tags,field:town,field:format,field:born\r\n"
-            f'ann@example.org,,weekly,confirmed,{at},"a b, vip",Lviv,,\r\n'
-            f"bob@example.org,,weekly,left,{at},,,,\r\n"
+            "email,name,list,state,since,language,text_only,paused_until,monthly,tags,"
+            "field:town,field:format,field:born\r\n"
+            f'ann@example.org,,weekly,confirmed,{at},,no,,no,"a b, vip",Lviv,,\r\n'
+            f"bob@example.org,,weekly,left,{at},,no,,no,,,,\r\n"
         )
         assert _export(session, None, SubscriptionState.LEFT).splitlines()[1:] == [
-            f"bob@example.org,,weekly,left,{at},,,,"
+            f"bob@example.org,,weekly,left,{at},,no,,no,,,,"
         ]
         out = io.StringIO()
         assert export_json_lines(session, weekly, out) == 2
-    ann = {"email": "ann@example.org", "name": "", "list": "weekly", "state": "confirmed", "since": at}
+    ann: dict[str, object] = {
+        "email": "ann@example.org", "name": "", "list": "weekly", "state": "confirmed", "since": at,
+        "language": "", "text_only": False, "paused_until": None, "monthly": False,
+    }  # fmt: skip
     bob_line = ann | {"email": "bob@example.org", "state": "left"}
     assert [json.loads(line) for line in out.getvalue().splitlines()] == [
         ann | {"tags": ["a b", "vip"], "fields": {"town": "Lviv"}},
@@ -410,3 +414,101 @@ def test_a_consent_statement_is_needed_for_a_look_too(sqlite_database: Database)
             now=NOW,
             options=Options(dry_run=True, limit=1),
         )
+
+
+# ---------------------------------------------------------------- how readers want to be written to
+
+
+def _chosen(session: Session) -> dict[str, tuple[object, ...]]:
+    rows = session.exec(select(Subscriber, Subscription).join(Subscription)).all()
+    return {
+        reader.address.partition("@")[0]: (reader.language, reader.text_only, reader.paused_until, on.monthly)
+        for reader, on in rows
+    }
+
+
+_CHOSEN = "email,language,text_only,paused_until,monthly\n"
+
+
+@pytest.mark.parametrize("update", [False, True])
+def test_how_readers_want_to_be_written_to_comes_in_for_new_ones(database: Database, update: bool) -> None:
+    """And for those we know when that is asked; an empty cell changes nothing, and no pause that is over comes in."""
+    weekly = _weekly(database)
+    first = "ann@example.org,de,yes,2026-12-24T01:00:00+01:00,yes\nbob@example.org,Deutsch,,2026-11-22T06:59,no\n"
+    assert _import(database.transaction, weekly, _CHOSEN + first).added == 2
+    pause = datetime(2026, 12, 24, tzinfo=UTC)
+    with database.reading() as session:
+        assert _chosen(session) == {"ann": ("de", True, pause, True), "bob": ("", False, None, False)}
+    again = import_csv(
+        database.transaction,
+        io.StringIO(f"{_CHOSEN}ann@example.org,uk,no,,no\nbob@example.org,,1,2027-01-01,\ncy@example.org,,,,true\n"),
+        list_id=weekly,
+        consent=STATEMENT,
+        source="readers.csv",
+        now=NOW + timedelta(hours=1),
+        options=Options(update=update),
+    )
+    assert (again.added, again.already) == (1, 2)
+    known: dict[str, tuple[object, ...]] = {"ann": ("de", True, pause, True), "bob": ("", False, None, False)}
+    if update:
+        known = {"ann": ("uk", False, pause, False), "bob": ("", True, datetime(2027, 1, 1, tzinfo=UTC), False)}
+    with database.reading() as session:
+        assert _chosen(session) == known | {"cy": ("", False, None, True)}
+
+
+def test_what_cannot_be_told_of_how_to_write_is_refused(sqlite_database: Database) -> None:
+    rows = "a@example.org,,perhaps,,\nb@example.org,,,soon,\nc@example.org,,,,weekly\nd@example.org,,,0001-01-01T00:00+14:00,\n"
+    report = _import(sqlite_database.transaction, _weekly(sqlite_database), _CHOSEN + rows)
+    assert [one.reason for one in report.rejected] == [
+        "`text_only` says 'perhaps'; write yes or no.",
+        "`paused_until` says 'soon'; write a time such as 2026-11-30T07:00.",
+        "`monthly` says 'weekly'; write yes or no.",
+        "`paused_until` says '0001-01-01T00:00+14:00'; write a time such as 2026-11-30T07:00.",
+    ]
+
+
+_CHOICE = st.tuples(
+    st.sampled_from(["", "de", "zh-Hant", "ar"]),
+    st.booleans(),
+    st.none() | st.integers(1, 10_000).map(lambda hours: NOW + timedelta(hours=hours)),
+    st.booleans(),
+)
+
+
+@given(people=st.lists(_CHOICE, max_size=4))
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_how_readers_want_to_be_written_to_comes_back(
+    database: Database, people: list[tuple[str, bool, datetime | None, bool]]
+) -> None:
+    with database.connect() as connection, Session(connection) as session:
+        connection.info["write"] = True
+        weekly = add_list(session, "weekly", "Weekly", NOW).id
+        for number, (language, text_only, paused_until, monthly) in enumerate(people):
+            row = f"r{number}@example.org"
+            reader = Subscriber(address=row, address_key=row, created_at=NOW, language=language)
+            reader.text_only, reader.paused_until = text_only, paused_until
+            session.add(reader)
+            session.flush()
+            on = Subscription(
+                subscriber_id=reader.id, list_id=weekly, state=SubscriptionState.CONFIRMED, requested_at=NOW,
+                changed_at=NOW, monthly=monthly,
+            )  # fmt: skip
+            session.add(on)
+        session.flush()
+        before = _chosen(session)
+        lines = io.StringIO()
+        export_json_lines(session, weekly, lines)
+        content = _export(session, weekly)
+        for table in (Subscription, Subscriber):
+            session.exec(delete(table))
+        session.expire_all()
+        report = _import(lambda: nullcontext(session), weekly, content)
+        after = _chosen(session)
+        session.rollback()
+        connection.info.pop("write")
+    assert (report.added, report.rejected) == (len(people), ())
+    assert after == before
+    told = [json.loads(line) for line in lines.getvalue().splitlines()]
+    assert [(one["language"], one["text_only"], one["monthly"]) for one in told] == [
+        (one[0], one[1], one[3]) for one in people
+    ]

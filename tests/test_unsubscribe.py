@@ -296,7 +296,7 @@ def test_nobody_is_put_back_on_a_closed_list(site: TestSite) -> None:
     with site.db.transaction() as session:
         session.get_one(Edition, site.room.edition_id).enabled = False
     page = site.client.post(site.unsubscribe_path(subscription_id), data={"List-Unsubscribe": "One-Click"}).text
-    assert "Fen Weekly is no longer sent" in words(page)
+    assert "we no longer send Fen Weekly" in words(page)
     assert buttons(page) == []
     assert [site.client.get(undo).status_code, site.client.post(undo).status_code] == [410, 410]
     fields = {"what": "lists", "shown": str(site.room.list_id), "list": str(site.room.list_id)}

@@ -112,7 +112,8 @@ def mails(tag: str) -> Iterator[Mail]:
         yield RENDERER.confirm(replace(fixtures.confirm(), identity=who, further=("Tatra Weekly",)))
     yield RENDERER.welcome(replace(fixtures.welcome(), identity=who, tagline="", latest_subject="Sanok 47"))
     yield RENDERER.goodbye(replace(fixtures.goodbye(), identity=who))
-    yield RENDERER.moved(replace(fixtures.moved(), identity=who))
+    for back_url in (fixtures.moved().back_url, ""):
+        yield RENDERER.moved(replace(fixtures.moved(), identity=who, back_url=back_url))
     for number in range(1, 8):
         yield RENDERER.address(replace(fixtures.address(), identity=who, valid_days=number))
         yield RENDERER.data(replace(fixtures.data(), identity=who, valid_hours=number))

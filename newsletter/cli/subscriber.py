@@ -199,13 +199,23 @@ def unblock(
 
     Example: newsletter subscriber unblock ann@example.org
     """
+    from newsletter.errors import Refused
     from subscribers import suppression
     from subscribers.addresses import parse_address
+    from subscribers.models import SuppressionReason
 
     keys = [parse_address(address).key for address in addresses]
     app = open_app()
+    hashes = known_hashes(app)
     with app.db.transaction() as session:
-        lifted = [suppression.lift(session, key, known_hashes(app)) for key in keys]
+        for address, key in zip(addresses, keys, strict=True):
+            known = suppression.find_known(session, key, hashes) if hashes else None
+            if known is not None and known.reason is SuppressionReason.ERASED:
+                raise Refused(
+                    f"{address} was erased on {known.at:%Y-%m-%d}, at the reader's wish. Only they can come back, with "
+                    "the sign-up form. Nothing was changed."
+                )
+        lifted = [suppression.lift(session, key, hashes) for key in keys]
     if json:
         say_json([{"address": key, "unblocked": was} for key, was in zip(keys, lifted, strict=True)])
         return

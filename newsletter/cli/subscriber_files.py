@@ -140,7 +140,7 @@ class _Work:
         """Show what would become of the first rows, and ask."""
         report = self._import(replace(self.options, dry_run=True, limit=_LOOK))
         say(self.told)
-        if report.product:
+        if report.product and not self.options.product:
             say(f"This looks like a {report.product} export.")
         say(f"Of the first {_LOOK} rows: {_counted(report)}.")
         for row in report.rejected[:5]:
@@ -350,9 +350,13 @@ def _print_report(report: ImportReport, work: _Work, rejects: Path | None) -> No
         more = report.rejected_rows - _SHOWN
         warn(f"and {more} more" + ("." if rejects else "; --rejects FILE writes all of them, to be mended."))
     say(f"{_counted(report)}.")
-    say(work.told + (f" It looks like a {report.product} export." if report.product else ""))
+    recognised = f" It looks like a {report.product} export." if report.product and not work.options.product else ""
+    say(work.told + recognised)
     if work.opened.encoding == "cp1252":
-        say("Look at a name with an accent to see whether Windows-1252 was right; --encoding sets another.")
+        say(
+            "Look at a name with an accent to see whether Windows-1252 was right; --encoding sets another, such as "
+            "cp1251 for Cyrillic."
+        )
     if rejects and report.rejected_rows:
         say(f"The rejected rows are in {rejects}.")
     if work.options.dry_run:
@@ -389,7 +393,7 @@ def export(
                 return export_json_lines(session, list_id, out, state=only)
             return export_csv(session, list_id, out, state=only, raw=raw)
 
-        if file is None:
+        if file is None or str(file) == "-":
             write(sys.stdout)
             return
         with file.open("w", encoding="utf-8", newline="") as out:

@@ -24,7 +24,7 @@ _ACTIONS = {
     "requested": "asked to join",
     "confirmed": "confirmed by the link in the mail",
     "imported": "brought in by the newsroom",
-    "joined": "joined on the preferences page",
+    "joined": "joined, or came back, by a link in a mail to them",
     "left": "left",
     "changed": "changed how they are written to",
     "erased": "erased",

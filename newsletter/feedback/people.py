@@ -144,7 +144,7 @@ def last_confirmed(session: Session, subscriber_ids: Collection[int]) -> dict[in
     So does who takes another address, by a mail that went there, and who asks for mail again after it had come back.
     """
     asked = (col(Consent.action) == ConsentAction.CHANGED) & col(Consent.wording).in_(
-        [preferences.LIFTED, moving.CHANGED]
+        [preferences.LIFTED, moving.CHANGED, moving.CHANGED_BACK]
     )
     own_doing = col(Consent.action).in_([ConsentAction.CONFIRMED, ConsentAction.JOINED]) | asked
     query = select(Consent.subscriber_id, func.max(Consent.at)).where(own_doing).group_by(col(Consent.subscriber_id))

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import Column, Select, Text, cast, func
@@ -21,11 +22,15 @@ from newsletter.feedback.people import Told, follow
 from newsletter.models import Attempt, ReportedEvent
 from newsletter.providers.events import Event
 from subscribers.addresses import one_line
+from subscribers.hashes import KeyedHash
+from subscribers.models import Suppression
 
 _PROVIDER_LIMIT = 50
 _ID_LIMIT = 200
 _ADDRESS_LIMIT = 320
 _DETAIL_LIMIT = 1_000
+#: Hashes of addresses that one statement asks for.
+_AT_ONCE = 500
 #: Columns of events that hold no text.
 _NO_TEXTS = frozenset({"at", "received_at", "delivery_id", "attempt_id", "raw"})
 
@@ -43,10 +48,14 @@ class Taken:
     left: int = 0
 
 
-def take_in(db: Database, provider_name: str, events: Sequence[Event], now: datetime) -> Taken:
+def take_in(
+    db: Database, provider_name: str, events: Sequence[Event], now: datetime, hashes: KeyedHash | None = None
+) -> Taken:
     """Store the events of one request and act on those that are new, all in one transaction.
 
-    An event that is stored already has no effect, however often and in whatever company it comes (threat 15).
+    An event that is stored already has no effect, however often and in whatever company it comes (threat 15). With
+    `hashes`, one that names no mail of ours and is about an address that is known by a hash alone is stored without it
+    (threat 23).
     """
     if not events:
         return Taken()
@@ -56,6 +65,8 @@ def take_in(db: Database, provider_name: str, events: Sequence[Event], now: date
     with db.transaction() as session:
         matches = match(session, ordered)
         ordered = _with_our_attempts(session, ordered, matches)
+        if hashes:
+            ordered = _without_erased(session, ordered, matches, hashes)
         new = store(session, [_row(provider_name, key, ordered[key], matches.get(key), now) for key in ordered])
         fresh = [(ordered[key], matches[key]) for key in ordered if key in new and key in matches]
         learned = learn(session, [_report(*pair) for pair in fresh], now)
@@ -97,6 +108,28 @@ def _with_our_attempts(session: Session, events: dict[str, Event], matches: Mapp
         if event.attempt == 0 or (key in matches and issue_of.get(event.attempt) == matches[key].issue_id)
         else replace(event, attempt=0)
         for key, event in events.items()
+    }
+
+
+def _without_erased(
+    session: Session, events: dict[str, Event], matches: Mapping[str, Match], hashes: KeyedHash
+) -> dict[str, Event]:
+    """Return the events, those about addresses that must not be kept without what says whose they are.
+
+    Events about mails of ours are left as they are: their reader is known, and `follow` empties those of erased ones.
+    """
+    asked = {
+        key: hashes.each(event.address.strip().lower())
+        for key, event in events.items()
+        if event.address and key not in matches
+    }
+    wanted = iter(sorted({one for each in asked.values() for one in each}))
+    known: set[str] = set()
+    while some := list(islice(wanted, _AT_ONCE)):
+        known |= set(session.exec(select(Suppression.address_key).where(col(Suppression.address_key).in_(some))))
+    erased = {key for key, each in asked.items() if not known.isdisjoint(each)}
+    return {
+        key: replace(event, address="", detail="", raw={}) if key in erased else event for key, event in events.items()
     }
 
 

@@ -13,7 +13,7 @@ from enum import StrEnum
 from newsletter import feedback
 from newsletter.db import Database
 from newsletter.feedback.matching import match
-from newsletter.feedback.people import Told, follow
+from newsletter.feedback.people import is_before
 from newsletter.inbound.reading import Automatic, Leaving, Meaning, read
 from newsletter.inbound.reports import Bounce, Complaint, date_of
 from newsletter.mail import Kind
@@ -21,10 +21,13 @@ from newsletter.providers.events import Event
 from subscribers.consent import leave, subscription
 from subscribers.errors import InvalidToken
 from subscribers.merging import followed
+from subscribers.models import SubscriptionState
 from subscribers.tokens import Purpose, Signer
 
 #: Who reported it, in the ledger's events and in what is kept with a suppression; and how somebody left.
 SOURCE = "mail"
+#: How somebody left whose complaint proves itself by a link alone.
+COMPLAINT_SOURCE = f"reported by {SOURCE}"
 
 
 class Did(StrEnum):
@@ -86,7 +89,7 @@ def _follow(db: Database, signer: Signer, meaning: Meaning, data: bytes, now: da
     return None
 
 
-def _leave(db: Database, signer: Signer, tokens: Sequence[str], now: datetime) -> Done | None:
+def _leave(db: Database, signer: Signer, tokens: Sequence[str], now: datetime, source: str = SOURCE) -> Done | None:
     """Take a reader off the list of a token, and off those that it was merged into; answers nobody."""
     subscription_id = _subscription_of(signer, tokens)
     if subscription_id is None:
@@ -94,7 +97,7 @@ def _leave(db: Database, signer: Signer, tokens: Sequence[str], now: datetime) -
     with db.transaction() as session:
         row = subscription(session, subscription_id)
         rows = [row, *followed(session, row)] if row else []
-        left = [leave(session, subscription_id=one.id, now=now, source=SOURCE) for one in rows]
+        left = [leave(session, subscription_id=one.id, now=now, source=source) for one in rows]
     return Done(Did.LEFT if any(left) else Did.ALREADY)
 
 
@@ -115,7 +118,11 @@ def _report(db: Database, report: Bounce | Complaint, at: datetime, now: datetim
 
 
 def _complain(db: Database, signer: Signer, complaint: Complaint, at: datetime, now: datetime) -> Done | None:
-    """Follow a complaint whose returned mail is known by its link alone; None when the link is not ours."""
+    """Follow a complaint whose returned mail is known by its link alone; None when the link is not ours.
+
+    Whoever a mail was forwarded to has that link, and it lets them leave a list, no more: so no address is suppressed
+    for good by it, which nobody could take back by signing up again (threat 16).
+    """
     subscription_id = _subscription_of(signer, complaint.tokens)
     if subscription_id is None:
         return None
@@ -123,13 +130,13 @@ def _complain(db: Database, signer: Signer, complaint: Complaint, at: datetime, 
         return _leave(db, signer, complaint.tokens, now)
     if complaint.kind is not Kind.COMPLAINED:
         return Done(Did.NOTED, "it says nothing of the reader")
-    with db.transaction() as session:
+    with db.reading() as session:
         row = subscription(session, subscription_id)
-        if row is None:
-            return Done(Did.NOTED, "its reader is gone")
-        told = Told(row.subscriber_id, None, complaint.kind, at, complaint.detail)
-        follow(session, SOURCE, [told], now)
-    return Done(Did.COMPLAINED)
+    if row is None:
+        return Done(Did.NOTED, "its reader is gone")
+    if row.state is SubscriptionState.CONFIRMED and is_before(at, row.changed_at):
+        return Done(Did.NOTED, "its reader has joined since")
+    return _leave(db, signer, complaint.tokens, now, COMPLAINT_SOURCE)
 
 
 def _subscription_of(signer: Signer, tokens: Sequence[str]) -> int | None:

@@ -43,7 +43,7 @@ def example_mails(renderer: Renderer, edition: Edition, base_url: str) -> Mappin
         "address": partial(
             renderer.address, AddressContent(identity=identity, address_url=f"{base_url}/a/example", valid_days=7)
         ),
-        "moved": partial(renderer.moved, MovedContent(identity=identity)),
+        "moved": partial(renderer.moved, MovedContent(identity=identity, back_url=f"{base_url}/a/example")),
         "data": partial(
             renderer.data, DataContent(identity=identity, data_url=f"{base_url}/d/example", valid_hours=24)
         ),

@@ -108,7 +108,8 @@ def _mail(renderer: Renderer, signer: Signer, edition: Edition, one: OwedRequest
     if one.language:
         identity = replace(identity, language=one.language)
     if one.mail is RequestMail.MOVED:
-        return renderer.moved(MovedContent(identity=identity))
+        back = f"{base_url}/a/{signer.sign_request(Purpose.BACK, one.id, one.undoes)}" if one.undoes else ""
+        return renderer.moved(MovedContent(identity=identity, back_url=back))
     if one.mail is RequestMail.DATA:
         token = signer.sign_request(Purpose.DATA, one.id, one.asked_at)
         hours = int(DATA_WITHIN.total_seconds()) // 3600

@@ -107,14 +107,19 @@ def _leave(session: Session, person: Person, now: datetime, source: str) -> int:
 
 
 def _keep_out(session: Session, person: Person, now: datetime) -> None:
-    """Let a keyed hash stand among the suppressed, where the address does not: `TABLES` makes that a hash, too."""
-    by_address = select(Suppression.id).where(Suppression.address_key == person.key)
-    if session.exec(by_address).first() is not None:
-        session.exec(delete(Suppression).where(col(Suppression.address_key).in_([person.hashed, *person.old_hashes])))
-        return
-    if session.exec(select(Suppression.id).where(col(Suppression.address_key).in_(person.old_hashes))).first() is None:
-        row = {"address_key": person.hashed, "reason": SuppressionReason.ERASED, "note": "", "at": now}
-        insert_missing(session, Suppression, [row], unique=["address_key"])
+    """Let each address stand among the suppressed once: one that does not gets a hash, and `TABLES` makes the rest so.
+
+    Of several rows about one address, under hashes of several secrets, the one stays that keeps more away.
+    """
+    for key, hashes in person.hashes.items():
+        about = select(Suppression).where(col(Suppression.address_key).in_([key, *hashes]))
+        rows = sorted(session.exec(about), key=lambda row: (row.reason is SuppressionReason.ERASED, row.at, row.id))
+        for row in rows[1:]:
+            session.delete(row)
+        if not rows:
+            new = {"address_key": hashes[0], "reason": SuppressionReason.ERASED, "note": "", "at": now}
+            insert_missing(session, Suppression, [new], unique=["address_key"])
+    session.flush()
 
 
 def _apply(session: Session, about: About, person: Person, now: datetime) -> Step:

@@ -8,8 +8,8 @@ from sqlalchemy import func
 from sqlmodel import Session, col, select
 
 from newsletter.models import Delivery, Issue, ReportedEvent
-from subscribers.hashes import KeyedHash
-from subscribers.models import Subscriber
+from subscribers.hashes import KeyedHash, is_hash
+from subscribers.models import ReaderRequest, Subscriber, Subscription
 from subscribers.personal import Person
 
 
@@ -19,20 +19,28 @@ def person_with(session: Session, key: str, hashes: KeyedHash) -> Person:
     Reports that name no mail of ours have only the address: all of them are looked through, seconds for millions.
     """
     subscriber_id = session.exec(select(Subscriber.id).where(Subscriber.address_key == key)).first() or 0
-    old_keys = _old_keys(session, subscriber_id, key) if subscriber_id else ()
-    first, *others = hashes.each(key)
-    events = tuple(_events(session, {key, *old_keys}))
-    return Person(subscriber_id, key, first, tuple(others), old_keys, {"event": events})
+    keys = [key, *(_old_keys(session, subscriber_id, key) if subscriber_id else ())]
+    events = tuple(_events(session, keys))
+    return Person(subscriber_id, key, {one: hashes.each(one) for one in keys}, {"event": events})
 
 
-def _old_keys(session: Session, subscriber_id: int, key: str) -> tuple[str, ...]:
-    """Return other addresses that this reader was sent to, unless they are somebody else's by now."""
+def _old_keys(session: Session, subscriber_id: int, key: str) -> list[str]:
+    """Return other addresses that this reader was written to at, unless they are somebody else's by now.
+
+    Those are told by the mails that went there, and by the request to be written to at another one: once its link was
+    used, it has the address of before. Before that it has one that nobody has proved to be theirs.
+    """
     issues = select(Issue.id).where(Issue.expected > 0)
     used = func.lower(col(Delivery.address))
-    query = select(used).where(col(Delivery.issue_id).in_(issues), Delivery.subscriber_id == subscriber_id)
-    found = set(session.exec(query.distinct())) - {"", key}
+    mails = select(used).where(col(Delivery.issue_id).in_(issues), Delivery.subscriber_id == subscriber_id)
+    left = (
+        select(func.lower(col(ReaderRequest.address)))
+        .join(Subscription, col(Subscription.id) == col(ReaderRequest.subscription_id))
+        .where(Subscription.subscriber_id == subscriber_id, col(ReaderRequest.done_at).is_not(None))
+    )
+    found = {*session.exec(mails.distinct()), *session.exec(left.distinct())} - {"", key}
     taken = set(session.exec(select(Subscriber.address_key).where(col(Subscriber.address_key).in_(found))))
-    return tuple(sorted(found - taken))
+    return sorted(one for one in found - taken if not is_hash(one))
 
 
 def _events(session: Session, keys: Collection[str]) -> Collection[int]:

@@ -181,6 +181,8 @@ class MovedContent:
     """All that the mail shows which tells an old address that it is not written to any more."""
 
     identity: Identity
+    #: Where the change is undone; "" where it cannot be.
+    back_url: str
 
 
 @dataclass(frozen=True, kw_only=True)

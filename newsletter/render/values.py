@@ -103,7 +103,7 @@ def address_values(content: AddressContent) -> Values:
 
 def moved_values(content: MovedContent) -> Values:
     """Return what the templates of the mail to an old address can print."""
-    return _frame(content.identity)
+    return _frame(content.identity) | {"back_url": content.back_url}
 
 
 def data_values(content: DataContent) -> Values:

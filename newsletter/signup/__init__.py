@@ -8,8 +8,16 @@ counts for all workers. `sending` brings the mails out.
 
 from __future__ import annotations
 
-from newsletter.signup.limits import may_mail
+from newsletter.signup.limits import forget_mails, may_mail
 from newsletter.signup.sending import edition_of, send_confirmations
 from newsletter.signup.words import consent_wording, frequency, zone_in_words
 
-__all__ = ["consent_wording", "edition_of", "frequency", "may_mail", "send_confirmations", "zone_in_words"]
+__all__ = [
+    "consent_wording",
+    "edition_of",
+    "forget_mails",
+    "frequency",
+    "may_mail",
+    "send_confirmations",
+    "zone_in_words",
+]

@@ -64,11 +64,11 @@ class Verdict(StrEnum):
 
     #: It is taken: the request is stored, and the neutral answer shown.
     TAKEN = "taken"
-    #: The same form came twice: the neutral answer, and nothing else.
+    #: A form that was taken came once more: the neutral answer, and nothing else.
     REPEATED = "repeated"
     #: The reader is asked to press once more.
     AGAIN = "again"
-    #: Too much comes from there: they are asked to come back later. Nothing is stored.
+    #: Too much comes from there: they are asked to come back later. Nothing is stored, and the form is not used up.
     TOO_MANY = "too many"
 
 
@@ -133,7 +133,9 @@ class Door:
         paid = 0 if ticket is None or used[used_up] else ticket.worth + has_worked(knock.token, knock.work)
         pressure = scopes.pressure(used)
         verdict = decide(self.rules, pressure, paid, self._price(knock, pressure))
-        keys, flooded = [used_up, the_same] if paid else [], []
+        # Only what was stored is "the same" when it comes again, and who has to come back later keeps what they paid.
+        keys = {Verdict.TAKEN: [used_up, the_same], Verdict.AGAIN: [used_up] if paid else []}.get(verdict, [])
+        flooded: list[str] = []
         # What a network tries beyond its limit counts nowhere, so that it is free again an hour after what was taken.
         if verdict is not Verdict.AGAIN and pressure.network < self.rules.per_network:
             flooded = self._flooded(scopes, used)
@@ -239,3 +241,21 @@ def flooded_editions(names: Sequence[str]) -> tuple[str, ...]:
 
 def _breaker(name: str) -> Key:
     return f"{PREFIX}flooded{name.removeprefix(PREFIX.rstrip())}", TRIPPED_FOR
+
+
+def count_mail_wish(session: Session, rules: Rules, ip: str, now: datetime) -> bool:
+    """Count that somebody wants a mail sent to an address, in another way than with a sign-up form, as one sign-up.
+
+    Counted are their network and all sign-ups together. Returns False, and counts nothing, when too much comes from
+    there. It works inside the caller's transaction.
+    """
+    lock(session)
+    networks = tuple((f"{PREFIX}from {one}", HOUR) for one in networks_of(ip))
+    scopes = _Scopes(networks, {_ALL: _ALTOGETHER})
+    used = counted(session, scopes.all, now)
+    if decide(rules, scopes.pressure(used), 1, 1) is not Verdict.TAKEN:
+        return False
+    per = {MINUTE: rules.per_minute, HOUR: rules.per_hour}
+    flooded = any(used[_ALL, seconds] >= _ALTOGETHER * limit for seconds, limit in per.items())
+    count(session, [*scopes.networks, *scopes.windows, *([_breaker(_ALL)] if flooded else [])], now)
+    return True

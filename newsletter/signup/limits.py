@@ -47,13 +47,28 @@ def may_mail(session: Session, address_key: str, hashes: KeyedHash, now: datetim
     Counted for all workers, by day and month together. The caller sends the mail or lets the transaction fail.
     """
     lock(session)
-    names = [f"{PREFIX}to {one}" for one in hashes.each(limiter_key(address_key))]
+    names = _names(address_key, hashes)
     used = counted(session, [(name, seconds) for name in names for seconds in _OF_AN_ADDRESS], now)
     for seconds, limit in _OF_AN_ADDRESS.items():
         if sum(used[name, seconds] for name in names) >= limit:
             return False
     count(session, [(names[0], seconds) for seconds in _OF_AN_ADDRESS], now)
     return True
+
+
+def forget_mails(session: Session, address_key: str, hashes: KeyedHash) -> None:
+    """Let a mailbox get mails as if it had got none: somebody who reads it has confirmed a sign-up.
+
+    Who locks a reader, too, does that first.
+    """
+    lock(session)
+    names = _names(address_key, hashes)
+    session.exec(delete(RateUse).where(col(RateUse.scope).in_(names)))
+
+
+def _names(address_key: str, hashes: KeyedHash) -> list[str]:
+    """Return under which names a mailbox is counted; the first is for new counts, the others for earlier secrets."""
+    return [f"{PREFIX}to {one}" for one in hashes.each(limiter_key(address_key))]
 
 
 def lock(session: Session) -> None:

@@ -90,8 +90,9 @@ def _confirmation(
 ) -> Owed:
     """Return one reader's confirmation mail, ready to be claimed and sent; nothing that was typed is in it."""
     token = signer.sign_confirm(one.subscription_id, one.requested_at)
+    identity = identity_of(edition)
     content = ConfirmContent(
-        identity=identity_of(edition),
+        identity=replace(identity, language=one.language) if one.language else identity,
         confirm_url=f"{base_url}/c/{token}",
         weekday=edition.send_weekday,
         valid_days=CONFIRM_WITHIN.days,

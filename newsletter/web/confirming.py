@@ -14,21 +14,25 @@ from sqlmodel import Session, col, select
 
 from newsletter import letters
 from newsletter.models import Edition
-from newsletter.web.forms import MAX_BODY, client_ip
+from newsletter.signup import forget_mails
+from newsletter.web.forms import MAX_BODY, Fields, FieldsParameter, client_ip
 from newsletter.web.guard import Problem, damaged_link
 from newsletter.web.links.opening import ask_again, reader_of
 from newsletter.web.shown import EditionShown, ReaderShown, enabled_editions, shown_editions
 from newsletter.web.signup_form import names_of
 from newsletter.web.site import Site, SiteParameter
 from newsletter.wording import phrase
-from subscribers.consent import Confirmed, asked_together, confirm, subscription, would_confirm
+from subscribers.consent import Confirmed, confirm, subscription, waiting_with, would_confirm
 from subscribers.errors import InvalidToken
 from subscribers.lists import is_archived
+from subscribers.models import Subscriber
 from subscribers.tokens import CONFIRM_WITHIN, Purpose
 
 router = APIRouter(max_body_size=MAX_BODY)
 
 _READ = ["GET", "HEAD"]
+#: No number of a row has so many digits.
+_LONGEST = 20
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,8 @@ def confirm_form(token: str, site: SiteParameter) -> Response:
     with site.db.reading() as session:
         reader = reader_of(site, session, subscription_id)
         outcome = would_confirm(session, subscription_id=subscription_id, requested_at=requested_at)
-        asked = _Request(reader, _editions(session, site, reader, _waiting(session, subscription_id)), outcome)
+        waiting = _waiting(session, subscription_id, requested_at)
+        asked = _Request(reader, _editions(session, site, reader, waiting or (subscription_id,)), outcome)
     if outcome is not Confirmed.NOW:
         return _outcome_page(site, asked)
     return site.pages.page(
@@ -58,12 +63,13 @@ def confirm_form(token: str, site: SiteParameter) -> Response:
         many=len(asked.editions) > 1,
         address=reader.address,
         token=token,
+        shown=waiting,
     )
 
 
 @router.post("/c/{token}")
-def confirm_address(token: str, request: Request, site: SiteParameter) -> Response:
-    """Put the reader on the lists."""
+def confirm_address(token: str, fields: FieldsParameter, request: Request, site: SiteParameter) -> Response:
+    """Put the reader on the lists that the page named; when all of it is done, and something else waits, show that."""
     subscription_id, requested_at = _read(site, token)
     with site.db.transaction() as session:
         reader_of(site, session, subscription_id)
@@ -75,12 +81,18 @@ def confirm_address(token: str, request: Request, site: SiteParameter) -> Respon
             source=f"{site.base_url}/c",
             hashes=site.hashes,
             network=client_ip(request),
+            shown=_shown(fields),
         )
         for one in done.joined:
             letters.owe_welcome(session, one)
         reader = reader_of(site, session, subscription_id)
+        if done.joined:
+            address_key = session.get_one(Subscriber, reader.subscriber_id).address_key
+            forget_mails(session, address_key, site.hashes)
         joined = done.joined or (subscription_id,)
         asked = _Request(reader, _editions(session, site, reader, joined), done.outcome)
+    if done.outcome is Confirmed.NOW and not done.joined:
+        return confirm_form(token, site)
     return _outcome_page(site, asked)
 
 
@@ -104,11 +116,18 @@ def _outcome_page(site: Site, asked: _Request) -> Response:
     )
 
 
-def _waiting(session: Session, subscription_id: int) -> tuple[int, ...]:
-    """Return the subscriptions that a link is about: those asked for together whose list is still open, or the one."""
-    row = subscription(session, subscription_id)
-    together = asked_together(session, row) if row else []
-    return tuple(one.id for one in together if not is_archived(session, one.list_id)) or (subscription_id,)
+def _waiting(session: Session, subscription_id: int, requested_at: datetime) -> tuple[int, ...]:
+    """Return the subscriptions that a link would confirm: what waits of its form, where the list is still open."""
+    waiting = waiting_with(session, subscription_id, requested_at)
+    return tuple(one.id for one in waiting if not is_archived(session, one.list_id))
+
+
+def _shown(fields: Fields) -> frozenset[int] | None:
+    """Return the subscriptions that the page named whose button was pressed; None for who sends no page's form."""
+    said = fields.all("shown")
+    return (
+        frozenset(int(one) for one in said if one.isascii() and one.isdigit() and len(one) < _LONGEST) if said else None
+    )
 
 
 def _editions(

@@ -46,5 +46,5 @@ def take_reports(
         log.warning("a report to /hooks/%s is genuine and cannot be read", provider)
         return Response(status_code=400)
     with site.turn if site.db.is_sqlite else nullcontext():
-        feedback.take_in(site.db, provider, events, now)
+        feedback.take_in(site.db, provider, events, now, site.hashes)
     return Response(status_code=200)

@@ -15,13 +15,13 @@ from subscribers.consent.joining import (
     Confirmed,
     Requested,
     answer_to_request,
-    asked_together,
     confirm,
     request,
     would_confirm,
 )
 from subscribers.consent.leaving import can_undo_leaving, join, leave, leave_all, undo_leaving
-from subscribers.consent.rows import change_subscription, find_subscriber, subscription, subscriptions_of
+from subscribers.consent.rows import change_subscription, find_subscriber, lock_reader, subscription, subscriptions_of
+from subscribers.consent.waiting import form_waits, waiting_with
 
 __all__ = [
     "FIELD_ANSWER",
@@ -31,21 +31,23 @@ __all__ = [
     "Evidence",
     "Requested",
     "answer_to_request",
-    "asked_together",
     "can_undo_leaving",
     "change_subscription",
     "confirm",
     "find_subscriber",
+    "form_waits",
     "history",
     "join",
     "leave",
     "leave_all",
+    "lock_reader",
     "record",
     "request",
     "shorten_network",
     "subscription",
     "subscriptions_of",
     "undo_leaving",
+    "waiting_with",
     "wording_version",
     "would_confirm",
 ]

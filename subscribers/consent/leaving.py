@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from sqlalchemy import and_
@@ -11,18 +12,27 @@ from subscribers.consent.evidence import Evidence, history, record
 from subscribers.consent.rows import (
     change_subscription,
     insert_subscription,
+    lock_reader,
     subscription,
     subscriptions_of,
     within_second,
 )
 from subscribers.models import ConsentAction, Subscriber, Subscription, SubscriptionState
 
+#: What puts a reader on a list, or is the first step there.
+_TOWARDS = {ConsentAction.REQUESTED, ConsentAction.CONFIRMED, ConsentAction.IMPORTED, ConsentAction.JOINED}
+#: What a request has that is settled: whose form it came with is past, and what was typed with it goes (threat 11).
+_SETTLED: Mapping[str, object] = {"asked_with": None, "answers": None}
+
 
 def leave(session: Session, *, subscription_id: int, now: datetime, source: str, network: str = "") -> bool:
     """Take a reader off a list, or drop their request; return False, and add no evidence, when it is done."""
     not_left = and_(col(Subscription.id) == subscription_id, col(Subscription.state) != SubscriptionState.LEFT)
     row = subscription(session, subscription_id)
-    if row is None or not change_subscription(session, not_left, state=SubscriptionState.LEFT, changed_at=now):
+    if row is None:
+        return False
+    lock_reader(session, row.subscriber_id)
+    if not change_subscription(session, not_left, state=SubscriptionState.LEFT, changed_at=now, **_SETTLED):
         return False
     evidence = Evidence(now, source, "", network)
     record(session, ConsentAction.LEFT, row.subscriber_id, row.list_id, evidence)
@@ -39,6 +49,7 @@ def leave_all(
     list_id: int | None = None,
 ) -> int:
     """Take a reader off every list, or off the one given; return how many that changed."""
+    lock_reader(session, subscriber_id)
     return sum(
         leave(session, subscription_id=row.id, now=now, source=source, network=network)
         for row in subscriptions_of(session, subscriber_id)
@@ -56,9 +67,9 @@ def can_undo_leaving(session: Session, *, subscription_id: int, left_at: datetim
         return False
     if row.changed_at.replace(microsecond=0) != left_at.replace(microsecond=0):
         return False
-    before = [line.action for line in history(session, row.subscriber_id) if line.list_id == row.list_id]
-    joined = [action for action in before if action is not ConsentAction.LEFT]
-    return joined[-1:] != [ConsentAction.REQUESTED]
+    of_list = [line.action for line in history(session, row.subscriber_id) if line.list_id == row.list_id]
+    towards = [action for action in of_list if action in _TOWARDS]
+    return towards[-1:] != [ConsentAction.REQUESTED]
 
 
 def undo_leaving(
@@ -81,7 +92,10 @@ def undo_leaving(
         *within_second(col(Subscription.changed_at), left_at),
     )
     row = subscription(session, subscription_id)
-    if row is None or not can_undo_leaving(session, subscription_id=subscription_id, left_at=left_at):
+    if row is None:
+        return False
+    lock_reader(session, row.subscriber_id)
+    if not can_undo_leaving(session, subscription_id=subscription_id, left_at=left_at):
         return False
     if not change_subscription(session, this_leaving, state=SubscriptionState.CONFIRMED, changed_at=now):
         return False
@@ -104,7 +118,7 @@ def join(
     Returns False, and adds no evidence, when they were on it, and for who was erased: a link outlives its reader.
     """
     there = select(Subscriber.id).where(Subscriber.id == subscriber_id, col(Subscriber.erased_at).is_(None))
-    if session.exec(there.with_for_update(read=True)).first() is None:
+    if session.exec(there.with_for_update()).first() is None:
         return False
     confirmed = {"state": SubscriptionState.CONFIRMED, "requested_at": now}
     not_on_it = and_(
@@ -114,7 +128,7 @@ def join(
     )
     added = insert_subscription(session, subscriber_id, list_id, now, confirmed)
     joined = added is not None or change_subscription(
-        session, not_on_it, state=SubscriptionState.CONFIRMED, changed_at=now
+        session, not_on_it, state=SubscriptionState.CONFIRMED, changed_at=now, **_SETTLED
     )
     if joined:
         evidence = Evidence(now, source, wording, network)

@@ -33,6 +33,15 @@ def subscription(session: Session, subscription_id: int) -> Subscription | None:
     return session.exec(statement, execution_options={"populate_existing": True}).one_or_none()
 
 
+def lock_reader(session: Session, subscriber_id: int) -> None:
+    """Wait until nobody else changes what a reader is on, and keep others waiting until the transaction ends.
+
+    Whoever changes subscriptions locks their reader before them, as erasing does: then nobody waits for somebody who
+    waits for them.
+    """
+    session.exec(select(Subscriber.id).where(Subscriber.id == subscriber_id).with_for_update()).all()
+
+
 def change_subscription(session: Session, where: ColumnElement[bool], **values: object) -> bool:
     """Update the one subscription that meets the condition; return False when none does."""
     statement = update(Subscription).where(where).values(**values)
@@ -42,7 +51,8 @@ def change_subscription(session: Session, where: ColumnElement[bool], **values: 
 def subscriptions_of(session: Session, subscriber_id: int) -> list[Subscription]:
     """Return all subscriptions of one reader, left ones too, in the order they were first asked for."""
     statement = select(Subscription).where(Subscription.subscriber_id == subscriber_id)
-    return list(session.exec(statement.order_by(col(Subscription.id))))
+    in_order = statement.order_by(col(Subscription.id))
+    return list(session.exec(in_order, execution_options={"populate_existing": True}))
 
 
 def within_second(column: Mapped[datetime], at: datetime) -> tuple[ColumnElement[bool], ColumnElement[bool]]:

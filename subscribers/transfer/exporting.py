@@ -23,9 +23,12 @@ from subscribers.models import (
     Tag,
 )
 from subscribers.transfer.formulas import defuse
+from subscribers.transfer.layout import CHOICES
+from subscribers.transfer.rows import NO, YES
 
 #: The columns that every export has. `tags` follows where there are tags, and field:NAME for each reader field.
-EXPORT_COLUMNS = ("email", "name", "list", "state", "since")
+EXPORT_COLUMNS = ("email", "name", "list", "state", "since", *CHOICES)
+_OWN = len(EXPORT_COLUMNS)
 
 _EXPORT_BATCH = 1_000
 #: Between tags while they come from the database; no tag has it.
@@ -42,9 +45,10 @@ def export_csv(
 ) -> int:
     """Write the readers of one list, or of all, as CSV (RFC 4180) and return how many rows there are.
 
-    Its columns: email, name, list, state, since (the last change of state, UTC), tags with commas between them, and own
-    fields. Cells that a spreadsheet would take for formulas get an apostrophe, which `import_csv` takes away again;
-    `raw` leaves them as they are, for programs.
+    Its columns: email, name, list, state, since (the last change of state, UTC), how the reader wants to be written to
+    (language, or nothing for the edition's; text_only and monthly, yes or no; paused_until, UTC), tags with commas
+    between them, and own fields. Cells that a spreadsheet would take for formulas get an apostrophe, which `import_csv`
+    takes away again; `raw` leaves them as they are, for programs.
     """
     # Everything is quoted for spreadsheets: some split unquoted cells at semicolons, too, and find formulas there.
     writer = csv.writer(file, quoting=csv.QUOTE_MINIMAL if raw else csv.QUOTE_ALL)
@@ -53,9 +57,8 @@ def export_csv(
     writer.writerow((*EXPORT_COLUMNS, *(["tags"] if with_tags else []), *slugs))
     written = 0
     for row in _rows(session, list_id, state, fields, with_tags=with_tags):
-        address, name, mailing_list, stands, since = row[:5]
-        more = [*((", ".join(_sorted(row[5])),) if with_tags else ()), *(value or "" for value in row[5 + with_tags :])]
-        cells = (address, name, mailing_list, stands.value, _utc(since), *more)
+        tags = (", ".join(_sorted(row[_OWN])),) if with_tags else ()
+        cells = (*map(_cell, _own(row)), *tags, *(value or "" for value in row[_OWN + with_tags :]))
         writer.writerow(cells if raw else map(defuse, cells))
         written += 1
     return written
@@ -64,14 +67,17 @@ def export_csv(
 def export_json_lines(
     session: Session, list_id: int | None, file: TextIO, *, state: SubscriptionState | None = None
 ) -> int:
-    """Write the same as one JSON object a line, with `tags` as a list and `fields` by name; return how many."""
+    """Write the same as one JSON object a line, with `tags` as a list and `fields` by name; return how many.
+
+    `text_only` and `monthly` are true or false, and `paused_until` is null where there is no pause.
+    """
     fields, with_tags = _known(session)
     written = 0
     for row in _rows(session, list_id, state, fields, with_tags=with_tags):
-        values = zip(fields, row[5 + with_tags :], strict=True)
+        values = zip(fields, row[_OWN + with_tags :], strict=True)
         reader = {
-            **dict(zip(EXPORT_COLUMNS, (*row[:3], row[3].value, _utc(row[4])), strict=True)),
-            "tags": _sorted(row[5]) if with_tags else [],
+            **dict(zip(EXPORT_COLUMNS, _own(row), strict=True)),
+            "tags": _sorted(row[_OWN]) if with_tags else [],
             "fields": {one.slug: value for one, value in values if value is not None},
         }
         file.write(json.dumps(reader, ensure_ascii=False) + "\n")
@@ -93,7 +99,7 @@ def _rows(
     *,
     with_tags: bool,
 ) -> Iterator[Any]:
-    """Yield address, name, list, state, since, the tags if there are any, and the value of each field or None."""
+    """Yield what EXPORT_COLUMNS names, the tags if there are any, and the value of each field or None."""
     lists = select(MailingList).order_by(col(MailingList.slug))
     if list_id is not None:
         lists = lists.where(MailingList.id == list_id)
@@ -124,12 +130,29 @@ def _query(fields: list[ReaderField], *, with_tags: bool) -> Select[Any]:
             col(MailingList.slug),
             col(Subscription.state),
             col(Subscription.changed_at),
+            col(Subscriber.language),
+            col(Subscriber.text_only),
+            col(Subscriber.paused_until),
+            col(Subscription.monthly),
             *more,
         )
         .join(Subscription, col(Subscription.subscriber_id) == col(Subscriber.id))
         .join(MailingList, col(MailingList.id) == col(Subscription.list_id))
         .order_by(col(Subscription.id))
     )
+
+
+def _own(row: Any) -> tuple[str | bool | None, ...]:
+    """Return what every export has of a reader, as JSON has it."""
+    address, name, mailing_list, stands, since, language, text_only, paused_until, monthly = row[:_OWN]
+    paused = paused_until and _utc(paused_until)
+    return (address, name, mailing_list, stands.value, _utc(since), language, text_only, paused, monthly)
+
+
+def _cell(value: str | bool | None) -> str:  # noqa: FBT001 - any value
+    if isinstance(value, bool):
+        return YES if value else NO
+    return value or ""
 
 
 def _sorted(tags: str | None) -> list[str]:

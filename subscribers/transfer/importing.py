@@ -137,8 +137,8 @@ def import_csv(
 
     `consent` says where they agreed, `source` is the file's name; both become evidence. Who asked for the
     list before and did not confirm is confirmed: the statement holds for them as for everybody else in the
-    file. The name of a reader we know is not changed, nor a field that has a value, unless `options.update`; tags are
-    added. A dry run does everything and takes it back.
+    file. The name of a reader we know is not changed, nor a field that has a value, nor how they want to be written to,
+    unless `options.update`; tags are added. A dry run does everything and takes it back.
 
     The whole file is read and judged before anything is stored. Then readers come in batches with a transaction each,
     in the order of their addresses, with their evidence, so that nobody who writes waits long. After each, outside of

@@ -46,8 +46,10 @@ _NAME_PARTS = (
     ("imię", "nazwisko"),
 )
 _STANDING_COLUMNS = ("state", "status")
+#: Columns with how readers want to be written to, in this order; our own export has all of them.
+CHOICES = ("language", "text_only", "paused_until", "monthly")
 #: What `--map` can name, beside field:NAME.
-ROLES = ("email", "name", "tag", "agreed", "network", "state")
+ROLES = ("email", "name", "tag", "agreed", "network", "state", *CHOICES)
 _FIELD = "field:"
 #: What a rejects file adds in front of a row's own columns.
 REJECT_COLUMNS = ("line", "reason")
@@ -67,6 +69,8 @@ class Layout:
     #: When and from where the reader agreed; the first that is not empty counts.
     agreed: tuple[int, ...]
     network: tuple[int, ...]
+    #: Where each of CHOICES is, or None; () when none of them is there.
+    choices: tuple[int | None, ...]
     rules: tuple[tuple[int, Rule], ...]
     #: What holds for everybody of whom no rule says anything.
     standing: Standing
@@ -83,7 +87,7 @@ class Layout:
     @cached_property
     def plain(self) -> bool:
         """True when there is nothing to read but addresses, names and standings."""
-        return not (self.fields or self.tags or self.agreed or self.network)
+        return not (self.fields or self.tags or self.agreed or self.network or self.choices)
 
 
 def find_layout(
@@ -91,12 +95,12 @@ def find_layout(
 ) -> Layout:
     """Return the layout of a file with these columns (in lower case).
 
-    `named` has a role (email, name, tag, agreed, network, state, field:NAME) and the title of its column; it goes
-    before what is known of the `product`, or of the one that the columns are recognised by. Raises TransferError when
-    no column holds addresses, when one that is used is there twice, and when a name fits nothing.
+    `named` has a role (one of ROLES, or field:NAME) and the title of its column; it goes before what is known of the
+    `product`, or of the one that the columns are recognised by. Raises TransferError when no column holds addresses,
+    when one that is used is there twice, and when a name fits nothing.
     """
     columns = _Columns(header, first_line, source)
-    known = _known_product(product) if product else recognise(header)
+    known = _product_meant(product, header, source)
     given = {role: columns.named(title) for role, title in named.items() if _checked(role)}
     found = _of_product(known, columns) if known else _by_name(columns)
     found |= given
@@ -112,6 +116,7 @@ def find_layout(
         tags=tuple(at for role, at in found.items() if role == "tag"),
         agreed=(given["agreed"],) if "agreed" in given else columns.those(known.agreed if known else ()),
         network=(given["network"],) if "network" in given else columns.those(known.network if known else ()),
+        choices=tuple(found.get(role) for role in CHOICES) if any(role in found for role in CHOICES) else (),
         rules=tuple(rules),
         standing=standing or Standing.SUBSCRIBED,
         mailing_list=header.index("list") if "list" in header and not known else None,
@@ -175,6 +180,23 @@ def _checked(role: str) -> bool:
     raise TransferError(f"`{role}` is nothing that a column can be mapped to. There are: {roles}.")
 
 
+def _product_meant(named: str, header: Sequence[str], source: str) -> Product | None:
+    """Return whose file it is. Raises TransferError where it is another's than was said.
+
+    What one product's columns say of who left means nothing to another: everybody would be taken in.
+    """
+    found = recognise(header)
+    if not named:
+        return found
+    said = _known_product(named)
+    if found and found is not said:
+        raise TransferError(
+            f"{source} has the columns of a {found.title} export, not of {said.title}'s. Say --from {found.key}, or "
+            "leave --from out."
+        )
+    return said
+
+
 def _known_product(key: str) -> Product:
     found = product_called(key)
     if found is None:
@@ -190,6 +212,7 @@ def _of_product(product: Product, columns: _Columns) -> dict[str, int]:
 def _by_name(columns: _Columns) -> dict[str, int]:
     """Return what can be told from the names of the columns, our own export's among them."""
     found = {"email": columns.place(ADDRESS_COLUMNS), "tag": columns.place(("tags",))}
+    found |= {role: columns.place([role]) for role in CHOICES}
     fields = {name: columns.place([name]) for name in columns.header if name.startswith(_FIELD)}
     return {role: place for role, place in (found | fields).items() if place is not None}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from subscribers.addresses import one_line, ordinary_key, parse_address
@@ -22,6 +22,10 @@ _MOST_TAGS = 100
 _BETWEEN_TAGS = re.compile(r"[,;|\n]")
 #: The longest that a date in words nobody can read is kept.
 _DATE_LIMIT = 60
+#: The language of a reader as a tag (BCP 47) that the column can hold.
+_LANGUAGE = re.compile(r"(?=.{1,35}$)[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*")
+YES, NO = "yes", "no"
+_WORDS = {"": "", YES: YES, "true": YES, "1": YES, NO: NO, "false": NO, "0": NO}
 
 
 class Row(NamedTuple):
@@ -38,6 +42,9 @@ class Row(NamedTuple):
     #: When the reader agreed, as the file says it, and the network they did so from.
     agreed: str = ""
     network: str = ""
+    #: The values of `layout.CHOICES`: a language, "yes" or "no", a time in UTC, "yes" or "no"; each "" where nothing is
+    #: said, and () where nothing is said at all.
+    choices: tuple[str, ...] = ()
 
 
 class _Unfit(Exception):
@@ -59,6 +66,7 @@ def judge(record: Record, layout: Layout, fields: Mapping[str, ReaderField]) -> 
             typed, key = (address := parse_address(typed)).typed, address.key
         values = _values(cells, layout, fields) if layout.fields else {}
         tags = _tags(cells, layout) if layout.tags else ()
+        choices = _choices(cells, layout.choices) if layout.choices else ()
     except InvalidAddress as error:
         return error.reason
     except (_Unfit, InvalidValue) as error:
@@ -76,6 +84,7 @@ def judge(record: Record, layout: Layout, fields: Mapping[str, ReaderField]) -> 
         tags,
         _date(_first(cells, layout.agreed)),
         shorten_network(_first(cells, layout.network)),
+        choices,
     )
 
 
@@ -117,6 +126,43 @@ def _tags(cells: tuple[str, ...], layout: Layout) -> tuple[str, ...]:
     if len(found) > _MOST_TAGS:
         raise _Unfit(f"it has {len(found)} tags, and {_MOST_TAGS} are the most.")
     return found
+
+
+def _choices(cells: tuple[str, ...], places: tuple[int | None, ...]) -> tuple[str, ...]:
+    """Return how the reader wants to be written to. Raises _Unfit for what cannot be told.
+
+    A language in words, as files of others have it, is left aside: the edition's does for them.
+    """
+    language, text_only, paused_until, monthly = ("" if at is None else _cell(cells, at) for at in places)
+    if not _LANGUAGE.fullmatch(language):
+        language = ""
+    said = (language, _yes_or_no("text_only", text_only), _time(paused_until), _yes_or_no("monthly", monthly))
+    return said if any(said) else ()
+
+
+def _yes_or_no(column: str, text: str) -> str:
+    word = text.lower()
+    if word in _WORDS:
+        return _WORDS[word]
+    raise _Unfit(f"`{column}` says {one_line(text, _DATE_LIMIT)!r}; write yes or no.")
+
+
+def _time(text: str) -> str:
+    """Return a time as 2026-11-30 07:00:00.000000, in UTC; without a time zone it is taken for UTC. Raises _Unfit."""
+    if not text:
+        return ""
+    try:
+        at = datetime.fromisoformat(text)
+        text = as_text(at.replace(tzinfo=UTC) if at.tzinfo is None else at)
+    except (ValueError, OverflowError):
+        said = one_line(text, _DATE_LIMIT)
+        raise _Unfit(f"`paused_until` says {said!r}; write a time such as 2026-11-30T07:00.") from None
+    return text
+
+
+def as_text(at: datetime) -> str:
+    """Return a time in UTC as SQLite has it, such as 2026-11-30 07:00:00.000000; these stand in the times' order."""
+    return at.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
 
 
 def _date(text: str) -> str:

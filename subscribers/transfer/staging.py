@@ -113,6 +113,6 @@ def _unpacked(row: tuple[Any, ...]) -> Row:
     key, line, address, name, standing, more = row
     if more is None:
         return Row(key, line, address, name, _STANDINGS[standing])
-    fields, tags, agreed, network = json.loads(more)
+    fields, tags, agreed, network, choices = json.loads(more)
     values = {int(field): value for field, value in fields.items()}
-    return Row(key, line, address, name, _STANDINGS[standing], values, tuple(tags), agreed, network)
+    return Row(key, line, address, name, _STANDINGS[standing], values, tuple(tags), agreed, network, tuple(choices))

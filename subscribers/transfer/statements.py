@@ -15,6 +15,7 @@ TEMPORARY = {
     ),
     "incoming_value": "place INTEGER, field_id INTEGER, value TEXT",
     "incoming_tag": "place INTEGER, tag TEXT",
+    "incoming_choice": "place INTEGER, language TEXT, text_only BOOLEAN, paused_until TEXT, monthly BOOLEAN",
 }
 
 #: The hashes among the suppressed. SQLite has an index for the range; PostgreSQL's order is that of its locale.
@@ -55,7 +56,8 @@ _SUBSCRIPTION = """
 _CONSENT = "INSERT INTO consent (subscriber_id, list_id, action, at, source, wording, network)"
 _ON_CONFLICT = """
     ON CONFLICT (subscriber_id, list_id)
-    DO UPDATE SET state = excluded.state, changed_at = excluded.changed_at WHERE subscription.state = 'pending'
+    DO UPDATE SET state = excluded.state, changed_at = excluded.changed_at, asked_with = NULL, answers = NULL
+    WHERE subscription.state = 'pending'
 """
 
 
@@ -142,6 +144,26 @@ VALUES = """
     JOIN subscriber ON subscriber.address_key = incoming.key WHERE true
     ON CONFLICT (subscriber_id, field_id) {known}
 """
+# Whoever was made by this import has its time; `--update` is for all others, too.
+_PAUSED_UNTIL = "CAST(incoming_choice.paused_until || '+00' AS TIMESTAMP WITH TIME ZONE)"
+_CHOICES = """
+    UPDATE subscriber SET language = COALESCE(NULLIF(incoming_choice.language, ''), subscriber.language),
+    text_only = COALESCE(incoming_choice.text_only, subscriber.text_only),
+    paused_until = COALESCE({paused_until}, subscriber.paused_until)
+    FROM incoming_choice JOIN incoming ON incoming.place = incoming_choice.place
+    WHERE subscriber.address_key = incoming.key
+"""
+CHOICES_SQLITE = _CHOICES.format(paused_until="incoming_choice.paused_until")
+CHOICES_POSTGRESQL = _CHOICES.format(paused_until=_PAUSED_UNTIL)
+NEW_READERS_ALONE = " AND subscriber.created_at = :now"
+MONTHLY = """
+    UPDATE subscription SET monthly = incoming_choice.monthly
+    FROM incoming_choice JOIN incoming ON incoming.place = incoming_choice.place
+    JOIN subscriber ON subscriber.address_key = incoming.key
+    WHERE subscription.subscriber_id = subscriber.id AND subscription.list_id = :list
+    AND incoming_choice.monthly IS NOT NULL
+"""
+NEW_SUBSCRIPTIONS_ALONE = " AND subscription.requested_at = :now"
 NEW_TAGS = """
     INSERT INTO tag (name) SELECT DISTINCT tag FROM incoming_tag JOIN incoming ON incoming.place = incoming_tag.place
     WHERE true ORDER BY tag ON CONFLICT (name) DO NOTHING

@@ -17,7 +17,9 @@ from sqlmodel import Session
 from subscribers.columns import UtcDateTime
 from subscribers.hashes import KeyedHash
 from subscribers.transfer import statements as sql
-from subscribers.transfer.rows import Row
+from subscribers.transfer.rows import NO, YES, Row, as_text
+
+_TRUTHS = {"": None, YES: True, NO: False}
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,7 @@ class _Batch:
         self._connection = connection
         self._on_postgresql = connection.dialect.name == "postgresql"
         self._update = statement.update
+        self._now = as_text(statement.now)
         self._known = {
             "list": statement.list_id,
             "now": statement.now,
@@ -156,6 +159,23 @@ class _Batch:
             self._bring("incoming_tag", tags)
             self.run(sql.NEW_TAGS)
             self.run(sql.TAGS)
+        self._choose([(place, row.choices) for place, row in enumerate(rows) if row.choices])
+
+    def _choose(self, said: Sequence[tuple[int, tuple[str, ...]]]) -> None:
+        """Write to readers as the file says they want it: to those who are new, and with `update` to all."""
+        values = [
+            (place, language, _TRUTHS[text_only], until if until > self._now else None, _TRUTHS[monthly])
+            for place, (language, text_only, until, monthly) in said
+        ]
+        if not self._update:  # what is as it is for everybody needs no writing
+            values = [row for row in values if any(row[1:])]
+        if not values:
+            return
+        self._make("incoming_choice")
+        self._bring("incoming_choice", values)
+        everybody = sql.CHOICES_POSTGRESQL if self._on_postgresql else sql.CHOICES_SQLITE
+        self.run(everybody + ("" if self._update else sql.NEW_READERS_ALONE))
+        self.run(sql.MONTHLY + ("" if self._update else sql.NEW_SUBSCRIPTIONS_ALONE))
 
     def _make(self, table: str) -> None:
         """Make an empty temporary table."""

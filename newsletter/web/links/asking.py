@@ -16,6 +16,7 @@ from newsletter import letters
 from newsletter.errors import NewsletterError
 from newsletter.providers.events import Suppressing
 from newsletter.signup import may_mail
+from newsletter.signup.door import count_mail_wish
 from newsletter.web.shown import ReaderShown
 from newsletter.web.site import Site
 from newsletter.wording import phrase
@@ -27,6 +28,12 @@ from subscribers.suppression import is_barred
 
 log = logging.getLogger(__name__)
 
+#: The words of the sign-up form.
+_BUSY = phrase(
+    "Many sign-ups have come from your network within the hour, so we take no more from there for now. Nothing is "
+    "wrong with your address. Please try again in an hour."
+)
+
 
 class NotAsked(Exception):
     """The form cannot be taken, for a reason that the page tells as a sentence."""
@@ -37,8 +44,13 @@ class NotAsked(Exception):
         self.status = status
 
 
-def ask_for_address(site: Site, session: Session, reader: ReaderShown, text: str, background: BackgroundTasks) -> None:
-    """Ask, after the answer, at the address that a reader typed whether it is theirs. Raises NotAsked."""
+def ask_for_address(
+    site: Site, session: Session, reader: ReaderShown, text: str, background: BackgroundTasks, *, ip: str
+) -> None:
+    """Ask, after the answer, at the address that a reader typed whether it is theirs. Raises NotAsked.
+
+    It is a mail to whom somebody in the network of `ip` likes, as a sign-up is, so it is counted with those.
+    """
     say = reader.wording.say
     try:
         address = parse_address(text)
@@ -47,12 +59,19 @@ def ask_for_address(site: Site, session: Session, reader: ReaderShown, text: str
         raise NotAsked(say(f"Please check the address: {error.reason}"), 422) from error
     if not requests.may_ask(session, RequestKind.ADDRESS, reader.subscriber_id, site.clock()):
         raise NotAsked(say(phrase("You have asked several times today. Please try again tomorrow.")), 429)
+    if not count_mail_wish(session, site.door.rules, ip, site.clock()):
+        raise NotAsked(say(_BUSY), 429)
     background.add_task(_take_in, site, RequestKind.ADDRESS, reader.subscription_id, address)
 
 
 def ask_for_data(site: Site, session: Session, reader: ReaderShown, background: BackgroundTasks) -> None:
-    """Send, after the answer, the link to what is known of a reader; a second time in a day nothing follows."""
-    if requests.may_ask(session, RequestKind.DATA, reader.subscriber_id, site.clock()):
+    """Send, after the answer, the link to what is known of a reader; a second time in a day nothing follows.
+
+    Nor does it for as long as a change of their address can be undone, which the page says.
+    """
+    now = site.clock()
+    too_early = requests.data_from(session, reader.subscriber_id, now) > now
+    if not too_early and requests.may_ask(session, RequestKind.DATA, reader.subscriber_id, now):
         background.add_task(_take_in, site, RequestKind.DATA, reader.subscription_id, None)
 
 

@@ -1,7 +1,7 @@
 """The link in the mail to a reader's own inbox: take along what is known of them, or have it deleted (U7, threat 23).
 
-The preferences link may have been forwarded with a mail; this one goes to the reader's address alone and works for a
-day. Both buttons are forms: a scanner that follows links gets nobody's data.
+The preferences link may have been forwarded with a mail; this one goes to the reader's address alone, not within a week
+after that was changed, and works for a day. Both buttons are forms: a scanner that follows links gets nobody's data.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, BackgroundTasks, Request, Response
@@ -23,11 +24,13 @@ from newsletter.web.options import options_shown
 from newsletter.web.shown import ListShown, ReaderShown, choices
 from newsletter.web.signup_form import names_of
 from newsletter.web.site import Site, SiteParameter, isolated
-from subscribers import preferences
+from subscribers import preferences, requests
 from subscribers.consent import Evidence, join, leave, leave_all, subscriptions_of
 from subscribers.tokens import Purpose
 
 router = APIRouter(max_body_size=MAX_BODY)
+
+_ONE_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,9 @@ def _html(
     problem: str = "",
     typed: str = "",
 ) -> str:
-    lists = choices(session, reader, site.pages.root, site.clock())
+    now = site.clock()
+    lists = choices(session, reader, site.pages.root, now)
+    data_from = requests.data_from(session, reader.subscriber_id, now)
     return html(
         site,
         "preferences",
@@ -94,7 +99,8 @@ def _html(
         any_on=any(one.is_on for one in lists),
         weeks=preferences.PAUSE_WEEKS,
         monthly=[one for one in lists if one.is_on and one.is_open and one.monthly_of],
-        options=options_shown(session, reader, site.pages.wordings, site.clock()),
+        options=options_shown(session, reader, site.pages.wordings, now),
+        data_from=reader.wording.language.long_date(data_from.date() + _ONE_DAY) if data_from > now else "",
     )
 
 
@@ -176,7 +182,8 @@ def _lift(form: Saving) -> None:
 
 
 def _ask_address(form: Saving) -> None:
-    asking.ask_for_address(form.site, form.session, form.reader, form.fields.text("address"), form.background)
+    typed, ip = form.fields.text("address"), form.evidence.network
+    asking.ask_for_address(form.site, form.session, form.reader, typed, form.background, ip=ip)
 
 
 def _ask_data(form: Saving) -> None:
